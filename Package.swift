@@ -1,0 +1,122 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Warnings are errors, and the language features that the next Swift turns on are on already.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let strictC: [CSetting] = [.enableWarning("all"), .enableWarning("extra"), .treatAllWarnings(as: .error)]
+
+// A connector is one static file: its hash then covers every byte that runs, and it starts under a ruleset that lets
+// it open nothing else. Release builds are position-independent too (address-space randomisation); build them with
+// `--disable-local-rpath`, because glibc's self-relocation of a static PIE refuses the `$ORIGIN` path that SwiftPM adds.
+let staticConnector: [LinkerSetting] = [
+    .unsafeFlags(["-static-executable"], .when(configuration: .debug)),
+    .unsafeFlags(
+        [
+            "-static-executable", "-use-ld=lld", "-Xclang-linker", "-static-pie", "-Xlinker", "-s", "-Xlinker",
+            "--gc-sections",
+        ],
+        .when(configuration: .release)),
+]
+
+func connector(_ name: String, path: String) -> Target {
+    .executableTarget(
+        name: "trstctl-connector-\(name)", dependencies: ["TrstctlConnector"], path: path,
+        swiftSettings: strict, linkerSettings: staticConnector)
+}
+
+let package = Package(
+    name: "trstctl",
+    products: [
+        .executable(name: "trstctl", targets: ["trstctl"]),
+        .library(name: "TrstctlConnector", targets: ["TrstctlConnector"]),
+        .library(name: "TrstctlHost", targets: ["TrstctlHost"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    ],
+    targets: [
+        // System libraries.
+        .systemLibrary(
+            name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
+        .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
+        // C: generated code, the spawn function, and system calls that Glibc's Swift module lacks.
+        .target(name: "CTrstctlProtocol", dependencies: ["CProtobufC"]),
+        .target(name: "CTrstctlSystem", cSettings: strictC),
+        .target(name: "CTrstctlSandbox", cSettings: strictC),
+
+        // The rooms, in the order data flows.
+        .target(
+            name: "TrstctlWire", dependencies: ["CTrstctlProtocol", "CProtobufC", "CTrstctlSystem"],
+            swiftSettings: strict),
+        .target(
+            name: "TrstctlConnector", dependencies: ["TrstctlWire", "CTrstctlSystem"], swiftSettings: strict),
+        .target(name: "TrstctlPolicy", dependencies: ["TrstctlWire"], swiftSettings: strict),
+        .target(
+            name: "TrstctlLaunch",
+            dependencies: ["TrstctlPolicy", "TrstctlWire", "CTrstctlSandbox", "CTrstctlSystem", "COpenSSL"],
+            swiftSettings: strict),
+        .target(
+            name: "TrstctlBroker",
+            dependencies: ["TrstctlPolicy", "TrstctlWire", "CTrstctlSandbox", "CTrstctlSystem", "COpenSSL"],
+            swiftSettings: strict),
+        .target(
+            name: "TrstctlHost",
+            dependencies: [
+                "TrstctlLaunch", "TrstctlBroker", "TrstctlPolicy", "TrstctlWire", "COpenSSL", "CTrstctlSystem",
+                .product(name: "Yams", package: "Yams"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "TrstctlConformance", dependencies: ["TrstctlHost", "TrstctlWire"], swiftSettings: strict),
+        .executableTarget(
+            name: "trstctl",
+            dependencies: [
+                "TrstctlHost", "TrstctlConformance", "CTrstctlSystem",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+
+        // Connectors: one folder each.
+        connector("nginx", path: "plugins/nginx"),
+        connector("echo", path: "plugins/echo"),
+
+        // Tests.
+        .target(
+            name: "TrstctlTestSupport", dependencies: ["TrstctlHost", "TrstctlWire", "CTrstctlSystem"],
+            path: "Tests/Support", swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlWireTests", dependencies: ["TrstctlWire", "TrstctlConformance"], swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlConnectorTests", dependencies: ["TrstctlConnector", "TrstctlWire"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlPolicyTests", dependencies: ["TrstctlPolicy", "TrstctlWire"], swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlLaunchTests",
+            dependencies: ["TrstctlLaunch", "TrstctlWire", "TrstctlPolicy", "CTrstctlSandbox", "TrstctlTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlBrokerTests",
+            dependencies: ["TrstctlBroker", "TrstctlWire", "TrstctlPolicy", "TrstctlTestSupport", "CTrstctlSystem"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlHostTests",
+            dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlPolicy", "TrstctlTestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlIntegrationTests",
+            // The executables are built beside the test bundle without being named here; naming them would link the
+            // bundle with the connectors' static settings.
+            dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlPolicy", "TrstctlTestSupport"],
+            swiftSettings: strict),
+    ]
+)

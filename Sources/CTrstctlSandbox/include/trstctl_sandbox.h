@@ -1,0 +1,3 @@
+#ifndef TRSTCTL_SANDBOX_H
+#define TRSTCTL_SANDBOX_H
+#endif

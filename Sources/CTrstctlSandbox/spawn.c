@@ -1,0 +1,1 @@
+#include "trstctl_sandbox.h"
