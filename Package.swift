@@ -31,6 +31,13 @@ func connector(_ name: String, path: String) -> Target {
         swiftSettings: strict, linkerSettings: staticConnector)
 }
 
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies + ["TrstctlTestSupport", "TrstctlSystem", "TrstctlCrypto", "CTrstctlSystem"],
+        swiftSettings: strict)
+}
+
 let package = Package(
     name: "trstctl",
     products: [
@@ -53,30 +60,46 @@ let package = Package(
         .target(name: "CTrstctlSystem", cSettings: strictC),
         .target(name: "CTrstctlSandbox", cSettings: strictC),
 
+        // What every room stands on: descriptors, deadlines, bytes; and the starting and reaping of processes.
+        .target(name: "TrstctlSystem", dependencies: ["CTrstctlSystem"], swiftSettings: strict),
+        .target(
+            name: "TrstctlProcess", dependencies: ["TrstctlSystem", "CTrstctlSystem", "CTrstctlSandbox"],
+            swiftSettings: strict),
+        .target(name: "TrstctlCrypto", dependencies: ["TrstctlSystem", "COpenSSL"], swiftSettings: strict),
+
         // The rooms, in the order data flows.
         .target(
-            name: "TrstctlWire", dependencies: ["CTrstctlProtocol", "CProtobufC", "CTrstctlSystem"],
-            swiftSettings: strict),
+            name: "TrstctlWire",
+            dependencies: ["CTrstctlProtocol", "CProtobufC", "TrstctlSystem"], swiftSettings: strict),
         .target(
-            name: "TrstctlConnector", dependencies: ["TrstctlWire", "CTrstctlSystem"], swiftSettings: strict),
-        .target(name: "TrstctlPolicy", dependencies: ["TrstctlWire"], swiftSettings: strict),
+            name: "TrstctlConnector", dependencies: ["TrstctlWire", "TrstctlSystem", "CTrstctlSystem"],
+            swiftSettings: strict),
+        .target(name: "TrstctlPolicy", dependencies: ["TrstctlWire", "TrstctlSystem"], swiftSettings: strict),
         .target(
             name: "TrstctlLaunch",
-            dependencies: ["TrstctlPolicy", "TrstctlWire", "CTrstctlSandbox", "CTrstctlSystem", "COpenSSL"],
+            dependencies: [
+                "TrstctlPolicy", "TrstctlWire", "TrstctlProcess", "TrstctlSystem", "TrstctlCrypto", "CTrstctlSystem",
+                "COpenSSL",
+            ],
             swiftSettings: strict),
         .target(
             name: "TrstctlBroker",
-            dependencies: ["TrstctlPolicy", "TrstctlWire", "CTrstctlSandbox", "CTrstctlSystem", "COpenSSL"],
+            dependencies: [
+                "TrstctlPolicy", "TrstctlWire", "TrstctlProcess", "TrstctlSystem", "TrstctlCrypto", "CTrstctlSystem",
+                "COpenSSL",
+            ],
             swiftSettings: strict),
         .target(
             name: "TrstctlHost",
             dependencies: [
-                "TrstctlLaunch", "TrstctlBroker", "TrstctlPolicy", "TrstctlWire", "COpenSSL", "CTrstctlSystem",
+                "TrstctlLaunch", "TrstctlBroker", "TrstctlPolicy", "TrstctlWire", "TrstctlProcess", "TrstctlSystem",
+                "TrstctlCrypto", "COpenSSL", "CTrstctlSystem",
                 .product(name: "Yams", package: "Yams"),
             ],
             swiftSettings: strict),
         .target(
-            name: "TrstctlConformance", dependencies: ["TrstctlHost", "TrstctlWire"], swiftSettings: strict),
+            name: "TrstctlConformance", dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlSystem"],
+            swiftSettings: strict),
         .executableTarget(
             name: "trstctl",
             dependencies: [
@@ -91,32 +114,19 @@ let package = Package(
 
         // Tests.
         .target(
-            name: "TrstctlTestSupport", dependencies: ["TrstctlHost", "TrstctlWire", "CTrstctlSystem"],
+            name: "TrstctlTestSupport",
+            dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem"],
             path: "Tests/Support", swiftSettings: strict),
-        .testTarget(
-            name: "TrstctlWireTests", dependencies: ["TrstctlWire", "TrstctlConformance"], swiftSettings: strict),
-        .testTarget(
-            name: "TrstctlConnectorTests", dependencies: ["TrstctlConnector", "TrstctlWire"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TrstctlPolicyTests", dependencies: ["TrstctlPolicy", "TrstctlWire"], swiftSettings: strict),
-        .testTarget(
-            name: "TrstctlLaunchTests",
-            dependencies: ["TrstctlLaunch", "TrstctlWire", "TrstctlPolicy", "CTrstctlSandbox", "TrstctlTestSupport"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TrstctlBrokerTests",
-            dependencies: ["TrstctlBroker", "TrstctlWire", "TrstctlPolicy", "TrstctlTestSupport", "CTrstctlSystem"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TrstctlHostTests",
-            dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlPolicy", "TrstctlTestSupport"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TrstctlIntegrationTests",
-            // The executables are built beside the test bundle without being named here; naming them would link the
-            // bundle with the connectors' static settings.
-            dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlPolicy", "TrstctlTestSupport"],
-            swiftSettings: strict),
+        tests("TrstctlWireTests", ["TrstctlWire", "TrstctlConformance"]),
+        tests("TrstctlConnectorTests", ["TrstctlConnector", "TrstctlWire"]),
+        tests("TrstctlPolicyTests", ["TrstctlPolicy", "TrstctlWire"]),
+        tests(
+            "TrstctlLaunchTests",
+            ["TrstctlLaunch", "TrstctlProcess", "TrstctlWire", "TrstctlPolicy", "CTrstctlSandbox"]),
+        tests("TrstctlBrokerTests", ["TrstctlBroker", "TrstctlProcess", "TrstctlWire", "TrstctlPolicy"]),
+        tests("TrstctlHostTests", ["TrstctlHost", "TrstctlLaunch", "TrstctlBroker", "TrstctlWire", "TrstctlPolicy"]),
+        // The executables are built beside the test bundle without being named here; naming them would link the
+        // bundle with the connectors' static settings.
+        tests("TrstctlIntegrationTests", ["TrstctlHost", "TrstctlLaunch", "TrstctlWire", "TrstctlPolicy"]),
     ]
 )

@@ -173,3 +173,9 @@ void trstctl_tune_malloc(void) {
     mallopt(M_MMAP_THRESHOLD, 32 << 20);
     mallopt(M_TRIM_THRESHOLD, 64 << 20);
 }
+
+void trstctl_error_text(int error, char *text, size_t size) {
+    char buffer[128];
+    const char *message = strerror_r(error, buffer, sizeof buffer);  // the GNU form, because of _GNU_SOURCE
+    snprintf(text, size, "%s", message);
+}

@@ -72,6 +72,8 @@ int trstctl_undumpable(void);
 int trstctl_rename_noreplace(int old_directory, const char *old_name, int new_directory, const char *new_name);
 // CLOCK_MONOTONIC in nanoseconds.
 int64_t trstctl_monotonic_nanoseconds(void);
+// strerror_r(3) in its XSI form: fills `text`, always NUL-terminated.
+void trstctl_error_text(int error, char *text, size_t size);
 // Lets big buffers come from the heap instead of a fresh mapping each time (mallopt(3)).
 void trstctl_tune_malloc(void);
 
