@@ -21,7 +21,7 @@ package struct WireError: Error, Hashable, Sendable, CustomStringConvertible {
     }
 
     package var code: Code
-    /// Expected and found, for people. Never content.
+    /// Expected and found, for people; never content.
     package var message: String
 
     package init(_ code: Code, _ message: String) {

@@ -1,5 +1,4 @@
 internal import Glibc
-package import TrstctlSystem
 
 /// Cuts a byte stream into frames, without ever allocating more than has arrived (times two).
 ///

@@ -2,7 +2,7 @@
 package enum ConnectorEnvironment {
     /// The private directory in which the connector binds its socket.
     package static let socketDirectory = "TRSTCTL_PLUGIN_SOCKET_DIR"
-    /// Its presence, with the value `cookie`, says that a host started the process. It is no secret.
+    /// Says, with the value `cookie`, that a host started the process; it is no secret.
     package static let cookieName = "TRSTCTL_PLUGIN_COOKIE"
     package static let cookie = "trstctl-plugin-6f2d1c"
     /// The highest version of the handshake that the host understands.

@@ -55,7 +55,9 @@ package struct Multiplexer: Sendable {
 
     // MARK: - Our calls
 
-    /// Whether the peer's window has room for a call of this many bytes. One call is always allowed, whatever its size.
+    /// Whether the peer's window has room for a call of this many bytes.
+    ///
+    /// One call is always allowed, whatever its size.
     package func hasRoom(forBytes bytes: Int) -> Bool {
         outgoing.isEmpty
             || (outgoing.count < peerLimits.calls && outgoingBytes &+ bytes <= peerLimits.callBytes)
@@ -109,7 +111,10 @@ package struct Multiplexer: Sendable {
 
     /// Takes in a frame.
     ///
-    /// - Parameter bytes: the frame's size, counted against the window.
+    /// - Parameters:
+    ///   - frame: what the peer sent.
+    ///   - bytes: the frame's size, counted against the window.
+    /// - Returns: what to do now.
     /// - Throws: `WireError`: the session must end.
     package mutating func receive(_ frame: Wire.Frame, bytes: Int) throws(WireError) -> Event {
         guard frame.id != 0 else { throw WireError(.idZero, "a frame with id 0") }
