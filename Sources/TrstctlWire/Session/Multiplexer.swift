@@ -38,7 +38,8 @@ package struct Multiplexer: Sendable {
     package let limits: SessionLimits
     /// What the peer accepts; the defaults until Hello has told.
     package var peerLimits = SessionLimits()
-    private var nextID: UInt32 = 1
+    /// The id that the next call of ours gets.
+    package private(set) var nextID: UInt32 = 1
     private var outgoing: [UInt32: Outgoing] = [:]
     private var outgoingBytes = 0
     private var lastIncomingID: UInt32 = 0

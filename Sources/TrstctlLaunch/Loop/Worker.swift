@@ -1,0 +1,109 @@
+import CTrstctlSystem
+import Glibc
+import Synchronization
+
+/// Plain threads for what blocks: file system calls, waiting for a command, starting a process.
+///
+/// They never exit, which matters for starting processes: the kernel's parent-death signal fires when the *thread*
+/// that started the child ends (prctl(2), `PR_SET_PDEATHSIG`).
+package final class WorkerPool: Sendable {
+    private struct State {
+        var queue: [@Sendable () -> Void] = []
+        var first = 0
+        var idle = 0
+        var threads = 0
+    }
+
+    private final class Condition: @unchecked Sendable {
+        // Allocated once and never moved, as POSIX requires of its mutexes and conditions.
+        let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        let signal = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+        var state = State()
+
+        init() {
+            pthread_mutex_init(mutex, nil)
+            pthread_cond_init(signal, nil)
+        }
+
+        deinit {
+            pthread_cond_destroy(signal)
+            pthread_mutex_destroy(mutex)
+            signal.deallocate()
+            mutex.deallocate()
+        }
+    }
+
+    private let condition = Condition()
+    private let maximumThreads: Int
+
+    /// A pool that starts threads when there is work, up to a bound.
+    package init(maximumThreads: Int) {
+        self.maximumThreads = maximumThreads
+    }
+
+    /// Runs blocking work on one of the threads and suspends until it is done.
+    package func run<Result: Sendable>(_ work: @Sendable @escaping () -> Result) async -> Result {
+        await withCheckedContinuation { continuation in
+            submit { continuation.resume(returning: work()) }
+        }
+    }
+
+    private func submit(_ work: @Sendable @escaping () -> Void) {
+        let condition = condition
+        pthread_mutex_lock(condition.mutex)
+        condition.state.queue.append(work)
+        let waiting = condition.state.queue.count - condition.state.first
+        let mustStart = condition.state.idle < waiting && condition.state.threads < maximumThreads
+        if mustStart { condition.state.threads += 1 }
+        pthread_cond_signal(condition.signal)
+        pthread_mutex_unlock(condition.mutex)
+        if mustStart { Worker.startThread { WorkerPool.work(condition) } }
+    }
+
+    private static func work(_ condition: Condition) {
+        pthread_mutex_lock(condition.mutex)
+        while true {
+            if condition.state.first < condition.state.queue.count {
+                let work = condition.state.queue[condition.state.first]
+                condition.state.first += 1
+                if condition.state.first == condition.state.queue.count {
+                    condition.state.queue.removeAll(keepingCapacity: true)
+                    condition.state.first = 0
+                }
+                pthread_mutex_unlock(condition.mutex)
+                work()
+                pthread_mutex_lock(condition.mutex)
+            } else {
+                condition.state.idle += 1
+                pthread_cond_wait(condition.signal, condition.mutex)
+                condition.state.idle -= 1
+            }
+        }
+    }
+}
+
+/// A bare thread.
+enum Worker {
+    private final class Body {
+        let run: @Sendable () -> Void
+        init(_ run: @Sendable @escaping () -> Void) { self.run = run }
+    }
+
+    /// Starts a detached thread with a 1 MiB stack; a failure to start one is fatal, because nothing could go on.
+    static func startThread(_ body: @Sendable @escaping () -> Void) {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, 1 << 20)
+        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+        var thread = pthread_t()
+        let result = pthread_create(
+            &thread, &attributes,
+            { argument in
+                guard let argument else { return nil }
+                Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
+                return nil
+            }, Unmanaged.passRetained(Body(body)).toOpaque())
+        pthread_attr_destroy(&attributes)
+        guard result == 0 else { fatalError("cannot start a thread: error \(result)") }
+    }
+}

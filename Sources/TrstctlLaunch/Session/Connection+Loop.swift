@@ -1,0 +1,179 @@
+import CTrstctlSystem
+import Glibc
+import Synchronization
+import TrstctlSystem
+import TrstctlWire
+
+/// What happens on the loop's thread: reading, writing, deadlines.
+extension Connection {
+    package func handle(_ events: UInt32) {
+        if events & TRSTCTL_EPOLL_OUT != 0 { flush() }
+        if events & (TRSTCTL_EPOLL_IN | TRSTCTL_EPOLL_HUP | TRSTCTL_EPOLL_ERR) != 0 { receive() }
+    }
+
+    private func receive() {
+        var actions: [Action] = []
+        let end = state.withLock { state -> ConnectionEnd? in
+            guard state.end == nil else { return nil }
+            let end = readFrames(&state, &actions)
+            // Replies make room.
+            while let next = state.waitingForRoom.first, state.start(next) { state.waitingForRoom.removeFirst() }
+            if !state.outgoing.isEmpty { requestFlush(&state) }
+            updateInterest(&state)
+            return end
+        }
+        for action in actions { perform(action) }
+        if let end { close(end) }
+    }
+
+    private enum Action {
+        case resume(CheckedContinuation<PendingCall.Outcome, Never>, Wire.Reply)
+        case run(UInt32, Wire.Call)
+        case cancel(Task<Void, Never>)
+    }
+
+    /// Reads what is there, up to four buffers full, and takes the frames out of it.
+    private func readFrames(_ state: inout ConnectionState, _ actions: inout [Action]) -> ConnectionEnd? {
+        for _ in 0..<4 {
+            var isFull = false
+            let descriptor = socket.raw
+            let count = state.decoder.withFreeSpace { space in
+                let count = read(descriptor, space.baseAddress, space.count)
+                isFull = count == space.count
+                return count
+            }
+            if count < 0 {
+                let error = errno
+                return error == EAGAIN || error == EINTR
+                    ? nil
+                    : (error == ECONNRESET
+                        ? .closedByConnector : .failed("\(SystemError(stage: "read", errno: error))"))
+            }
+            do {
+                guard count > 0 else {
+                    try state.decoder.finish()
+                    return .closedByConnector
+                }
+                while let (frame, bytes) = try state.decoder.next() {
+                    apply(try state.multiplexer.receive(frame, bytes: bytes), &state, &actions)
+                }
+            } catch {
+                return .violation(error)
+            }
+            guard isFull, state.multiplexer.isSaturated == false else { return nil }
+        }
+        return nil
+    }
+
+    private func apply(_ event: Multiplexer.Event, _ state: inout ConnectionState, _ actions: inout [Action]) {
+        switch event {
+        case .call(let id, let call):
+            actions.append(.run(id, call))
+        case .refuse(let id, let status):
+            state.outgoing.append(state.multiplexer.refusal(of: id, with: status).encoded())
+        case .reply(let id, let reply):
+            guard let pending = state.pending.removeValue(forKey: id), let continuation = pending.continuation
+            else { return }
+            pending.continuation = nil
+            actions.append(.resume(continuation, reply))
+        case .cancel(let id):
+            if let task = state.running[id] { actions.append(.cancel(task)) }
+        case .late, .nothing:
+            break
+        }
+    }
+
+    private func perform(_ action: Action) {
+        switch action {
+        case .resume(let continuation, let reply): continuation.resume(returning: .success(reply))
+        case .cancel(let task): task.cancel()
+        case .run(let id, let call):
+            let task = Task(executorPreference: EventLoop.shared) {
+                let reply = await self.handler(IncomingCall(id: id, call: call))
+                self.reply(to: id, with: reply)
+            }
+            state.withLock { state in
+                // The task cannot have finished: it runs on this thread, after this.
+                if state.end == nil { state.running[id] = task } else { task.cancel() }
+            }
+        }
+    }
+
+    private func reply(to id: UInt32, with reply: Wire.Reply) {
+        state.withLock { state in
+            state.running.removeValue(forKey: id)
+            guard state.end == nil, let frame = state.multiplexer.reply(to: id, with: reply) else { return }
+            state.outgoing.append(frame.encoded())
+            requestFlush(&state)
+            updateInterest(&state)
+        }
+    }
+
+    func requestFlush(_ state: inout ConnectionState) {
+        guard !state.flushRequested, state.stallDeadline == .never else { return }
+        state.flushRequested = true
+        EventLoop.shared.flushSoon(self)
+    }
+
+    package func flush() {
+        let end = state.withLock { state -> ConnectionEnd? in
+            state.flushRequested = false
+            guard state.end == nil else { return nil }
+            let before = state.outgoing.byteCount
+            let error = state.outgoing.write(to: socket.raw)
+            switch error {
+            case 0:
+                state.stallDeadline = .never
+            case EAGAIN:
+                if state.stallDeadline == .never || state.outgoing.byteCount < before {
+                    state.stallDeadline = .after(milliseconds: Connection.writeStallMilliseconds)
+                    armTimer(&state, state.stallDeadline)
+                }
+            case EPIPE, ECONNRESET:
+                // What the connector said last may still wait to be read; reading finds the end.
+                state.outgoing.removeAll()
+            default:
+                return .failed("\(SystemError(stage: "writev", errno: error))")
+            }
+            updateInterest(&state)
+            return nil
+        }
+        if let end { close(end) }
+    }
+
+    /// Reading pauses while too much is being worked on, or too many replies wait to be read by the peer.
+    private func updateInterest(_ state: inout ConnectionState) {
+        guard state.end == nil else { return }
+        var wanted: UInt32 = 0
+        if !state.multiplexer.isSaturated && state.outgoing.byteCount < ConnectionState.highWaterMark {
+            wanted |= TRSTCTL_EPOLL_IN
+        }
+        if state.stallDeadline != .never { wanted |= TRSTCTL_EPOLL_OUT }
+        guard wanted != state.watched else { return }
+        state.watched = wanted
+        EventLoop.shared.modify(socket.raw, wanted, state.token)
+    }
+
+    func armTimer(_ state: inout ConnectionState, _ deadline: Deadline) {
+        guard deadline < state.armedTimer else { return }
+        state.armedTimer = deadline
+        EventLoop.shared.setTimer(state.token, deadline)
+    }
+
+    package func timerFired() {
+        let (expired, isStalled) = state.withLock { state -> ([PendingCall], Bool) in
+            state.armedTimer = .never
+            let now = Deadline.now
+            var expired = state.waitingForRoom.filter { $0.deadline <= now }
+            for (id, cancel) in state.multiplexer.expire(at: now) {
+                state.outgoing.append(cancel.encoded())
+                if let pending = state.pending[id] { expired.append(pending) }
+            }
+            let waiting = state.waitingForRoom.map(\.deadline).min() ?? .never
+            armTimer(&state, min(state.multiplexer.nextDeadline, state.stallDeadline, waiting))
+            return (expired, state.stallDeadline.hasPassed)
+        }
+        for pending in expired { giveUp(pending, .deadlineExceeded) }
+        if isStalled { close(.writeStalled) }
+    }
+}

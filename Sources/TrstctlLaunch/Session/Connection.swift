@@ -1,0 +1,136 @@
+import CTrstctlSystem
+import Glibc
+import Synchronization
+package import TrstctlSystem
+package import TrstctlWire
+
+/// A call that a connector makes: what it asks, and its id for cancellation and audit.
+package struct IncomingCall: Sendable {
+    package var id: UInt32
+    package var call: Wire.Call
+}
+
+/// One connection to a connector: calls out, calls in, over one socket, on the loop.
+///
+/// All decisions are the `Multiplexer`'s, a value under a mutex; this class moves bytes and wakes whoever waits.
+package final class Connection: EventSource {
+    /// How long the connector may refuse to read before the session ends, in milliseconds.
+    static let writeStallMilliseconds: Int64 = 30_000
+    let socket: OwnedDescriptor
+    let state: Mutex<ConnectionState>
+    let handler: @Sendable (IncomingCall) async -> Wire.Reply
+    /// Set when the connection is over, whoever ended it.
+    package let ended = OneShot<ConnectionEnd>()
+
+    /// Takes over a connected, non-blocking socket.
+    ///
+    /// - Parameters:
+    ///   - socket: the connection.
+    ///   - side: which end this is; a test can play the connector.
+    ///   - limits: what this side accepts.
+    ///   - handler: answers the peer's calls; runs on the loop and must not block.
+    /// - Throws: when the loop cannot watch the socket.
+    package init(
+        socket: consuming OwnedDescriptor, side: Multiplexer.Side = .host, limits: SessionLimits = SessionLimits(),
+        handler: @Sendable @escaping (IncomingCall) async -> Wire.Reply
+    ) throws(SystemError) {
+        self.socket = socket
+        self.handler = handler
+        state = Mutex(
+            ConnectionState(
+                decoder: FrameDecoder(maximumFrameBytes: limits.frameBytes),
+                multiplexer: Multiplexer(side: side, limits: limits)))
+        let token = try EventLoop.shared.add(self.socket.raw, TRSTCTL_EPOLL_IN, self)
+        state.withLock { $0.token = token }
+    }
+
+    /// Sets what the peer announced in Hello.
+    package func setPeerLimits(_ limits: SessionLimits) {
+        state.withLock { $0.multiplexer.peerLimits = limits }
+    }
+
+    // MARK: - Calls out
+
+    /// Makes a call and waits for its reply.
+    ///
+    /// - Parameters:
+    ///   - method: what to call.
+    ///   - scopeToken: for calls that open a scope.
+    ///   - deadline: when to give up; also told to the connector.
+    /// - Returns: the reply, whatever its status.
+    /// - Throws: `CallFailure`.
+    package func call(
+        _ method: Wire.Call.Method, scopeToken: Bytes = Bytes(), deadline: Deadline,
+        started: (@Sendable (UInt32) -> Void)? = nil
+    ) async throws(CallFailure) -> Wire.Reply {
+        var call = Wire.Call(scopeToken: scopeToken, method: method)
+        if deadline != .never { call.timeoutMilliseconds = UInt32(clamping: max(1, Int(deadline.pollTimeout))) }
+        let pending = PendingCall(call: call, deadline: deadline, started: started)
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                self.begin(pending, continuation)
+            }
+        } onCancel: {
+            self.giveUp(pending, .cancelled)
+        }
+        return try result.get()
+    }
+
+    func begin(_ pending: PendingCall, _ continuation: CheckedContinuation<PendingCall.Outcome, Never>) {
+        let immediate = state.withLock { state -> PendingCall.Outcome? in
+            if let end = state.end { return .failure(.closed(end)) }
+            guard !pending.isGivenUp else { return .failure(.cancelled) }
+            pending.continuation = continuation
+            if state.waitingForRoom.isEmpty, state.start(pending) {
+                requestFlush(&state)
+            } else {
+                state.waitingForRoom.append(pending)
+            }
+            armTimer(&state, pending.deadline)
+            return nil
+        }
+        if let immediate { continuation.resume(returning: immediate) }
+    }
+
+    /// Ends the wait for a call and tells the peer; for cancellation and deadlines.
+    func giveUp(_ pending: PendingCall, _ failure: CallFailure) {
+        let continuation = state.withLock { state -> CheckedContinuation<PendingCall.Outcome, Never>? in
+            pending.isGivenUp = true
+            if let id = pending.id {
+                guard state.pending.removeValue(forKey: id) != nil else { return nil }
+                if let cancel = state.multiplexer.abandon(id) { state.outgoing.append(cancel.encoded()) }
+                requestFlush(&state)
+            } else {
+                state.waitingForRoom.removeAll { $0 === pending }
+            }
+            defer { pending.continuation = nil }
+            return pending.continuation
+        }
+        continuation?.resume(returning: .failure(failure))
+    }
+
+    // MARK: - The end
+
+    /// Ends the connection: every call in flight fails once, the peer's running calls are cancelled.
+    package func close(_ reason: ConnectionEnd = .closedByHost) {
+        typealias Waiters = ([CheckedContinuation<PendingCall.Outcome, Never>], [Task<Void, Never>])
+        let waiters = state.withLock { state -> Waiters? in
+            guard state.end == nil else { return nil }
+            state.end = reason
+            let calls = Array(state.pending.values) + state.waitingForRoom
+            let continuations = calls.compactMap(\.continuation)
+            for call in calls { call.continuation = nil }
+            state.pending.removeAll()
+            state.waitingForRoom.removeAll()
+            state.outgoing.removeAll()
+            defer { state.running.removeAll() }
+            return (continuations, Array(state.running.values))
+        }
+        guard let (continuations, tasks) = waiters else { return }
+        EventLoop.shared.remove(socket.raw, state.withLock { $0.token })
+        shutdown(socket.raw, Int32(SHUT_RDWR))
+        for task in tasks { task.cancel() }
+        for continuation in continuations { continuation.resume(returning: .failure(.closed(reason))) }
+        ended.set(reason)
+    }
+}

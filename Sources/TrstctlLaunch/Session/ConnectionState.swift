@@ -1,0 +1,60 @@
+import CTrstctlSystem
+import TrstctlSystem
+import TrstctlWire
+
+/// What a connection knows; guarded by its mutex.
+struct ConnectionState: ~Copyable {
+    /// Above this many unwritten bytes nothing more is read.
+    static let highWaterMark = 16 << 20
+
+    var decoder: FrameDecoder
+    var multiplexer: Multiplexer
+    var outgoing = OutgoingQueue()
+    var pending: [UInt32: PendingCall] = [:]
+    var waitingForRoom: [PendingCall] = []
+    var running: [UInt32: Task<Void, Never>] = [:]
+    var end: ConnectionEnd?
+    var token: UInt64 = 0
+    var flushRequested = false
+    var watched = TRSTCTL_EPOLL_IN
+    var stallDeadline = Deadline.never
+    var armedTimer = Deadline.never
+
+    init(decoder: consuming FrameDecoder, multiplexer: Multiplexer) {
+        self.decoder = decoder
+        self.multiplexer = multiplexer
+    }
+
+    /// Sends a call's frame if the peer's window has room for it.
+    ///
+    /// - Returns: false when it must wait.
+    mutating func start(_ pending: PendingCall) -> Bool {
+        let encoded = Wire.Frame(id: multiplexer.nextID, kind: .call(pending.call)).encoded()
+        guard multiplexer.hasRoom(forBytes: encoded.count),
+            let frame = multiplexer.start(pending.call, bytes: encoded.count, deadline: pending.deadline)
+        else { return false }
+        pending.id = frame.id
+        self.pending[frame.id] = pending
+        pending.started?(frame.id)
+        outgoing.append(encoded)
+        return true
+    }
+}
+
+/// One of our calls while it waits; every field is guarded by the connection's mutex.
+final class PendingCall: @unchecked Sendable {
+    typealias Outcome = Result<Wire.Reply, CallFailure>
+
+    let call: Wire.Call
+    let deadline: Deadline
+    let started: (@Sendable (UInt32) -> Void)?
+    var id: UInt32?
+    var continuation: CheckedContinuation<Outcome, Never>?
+    var isGivenUp = false
+
+    init(call: Wire.Call, deadline: Deadline, started: (@Sendable (UInt32) -> Void)?) {
+        self.call = call
+        self.deadline = deadline
+        self.started = started
+    }
+}

@@ -1,0 +1,59 @@
+import Glibc
+import TrstctlSystem
+
+/// The frames that wait to be written, gathered into one writev(2) at a time.
+struct OutgoingQueue: Sendable {
+    private var frames: [Bytes] = []
+    private var first = 0
+    /// How many bytes of the first frame are written.
+    private var offset = 0
+    private(set) var byteCount = 0
+
+    var isEmpty: Bool { byteCount == 0 }
+
+    mutating func append(_ frame: Bytes) {
+        frames.append(frame)
+        byteCount += frame.count
+    }
+
+    mutating func removeAll() { self = OutgoingQueue() }
+
+    /// Writes as much as the descriptor takes.
+    ///
+    /// - Returns: 0 when everything was written, otherwise the error number: EAGAIN when the peer must read first.
+    mutating func write(to descriptor: Int32) -> Int32 {
+        while !isEmpty {
+            var vectors: [iovec] = []
+            vectors.reserveCapacity(min(32, frames.count - first))
+            for index in first..<min(first + 32, frames.count) {
+                let skip = index == first ? offset : 0
+                vectors.append(
+                    iovec(iov_base: frames[index].unsafeBase.map { $0 + skip }, iov_len: frames[index].count - skip))
+            }
+            let count = withExtendedLifetime(frames) { writev(descriptor, vectors, Int32(vectors.count)) }
+            if count < 0 {
+                guard errno == EINTR else { return errno }
+                continue
+            }
+            advance(by: count)
+        }
+        return 0
+    }
+
+    private mutating func advance(by count: Int) {
+        byteCount -= count
+        offset += count
+        while first < frames.count, offset >= frames[first].count {
+            offset -= frames[first].count
+            frames[first] = Bytes()
+            first += 1
+        }
+        if first == frames.count {
+            frames.removeAll(keepingCapacity: true)
+            first = 0
+        } else if first > 64 {
+            frames.removeFirst(first)
+            first = 0
+        }
+    }
+}
