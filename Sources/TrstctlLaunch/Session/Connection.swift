@@ -57,6 +57,7 @@ package final class Connection: EventSource {
     ///   - method: what to call.
     ///   - scopeToken: for calls that open a scope.
     ///   - deadline: when to give up; also told to the connector.
+    ///   - started: told the call's id just before the frame goes out, for calls that open a scope.
     /// - Returns: the reply, whatever its status.
     /// - Throws: `CallFailure`.
     package func call(
