@@ -1,16 +1,3 @@
-<<<<<<< HEAD
-/// The name of a connector: `^[a-z][a-z0-9-]{0,62}$`.
-package struct ConnectorName: Hashable, Sendable {
-    package let text: String
-
-    /// The name, or nil when the text is not one.
-    package init?(_ text: String) {
-        let bytes = Array(text.utf8)
-        guard let first = bytes.first, bytes.count <= 63, (0x61...0x7a).contains(first) else { return nil }
-        for byte in bytes {
-            guard (0x61...0x7a).contains(byte) || (0x30...0x39).contains(byte) || byte == 0x2d else { return nil }
-        }
-=======
 /// The name of a connector, `^[a-z][a-z0-9-]{0,62}$`, checked on its bytes.
 package struct ConnectorName: Hashable, Sendable, CustomStringConvertible {
     /// The name, for example `nginx`.
@@ -21,14 +8,11 @@ package struct ConnectorName: Hashable, Sendable, CustomStringConvertible {
         let bytes = text.utf8
         guard let first = bytes.first, (0x61...0x7A).contains(first), bytes.count <= 63 else { return nil }
         guard bytes.allSatisfy({ (0x61...0x7A).contains($0) || isDigit($0) || $0 == 0x2D }) else { return nil }
->>>>>>> policy
         self.text = text
     }
 
     /// The file name of the connector's executable, `trstctl-connector-<name>`.
     package var executableFileName: String { "trstctl-connector-" + text }
-<<<<<<< HEAD
-=======
 
     package var description: String { text }
 }
@@ -52,5 +36,4 @@ package struct EntryName: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { text }
->>>>>>> policy
 }

@@ -1,23 +1,5 @@
 package import TrstctlSystem
 
-<<<<<<< HEAD
-/// The bytes as a line of text: printable ASCII stays, everything else is escaped.
-package func printable(_ bytes: Bytes, limit: Int = 512) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    for byte in bytes.array.prefix(limit) {
-        if (0x20...0x7e).contains(byte), byte != 0x5c {
-            text.append(byte)
-        } else {
-            text += [0x5c, 0x78, digits[Int(byte >> 4)], digits[Int(byte & 15)]]
-        }
-    }
-    return String(decoding: text, as: UTF8.self)
-}
-
-/// A text as one line.
-package func printable(_ text: String) -> String { printable(Bytes(text)) }
-=======
 /// Bytes as text that is safe on a terminal and in a log: what is not printable ASCII stands as `\xNN`.
 ///
 /// Two different byte sequences never look alike, which a display of composed Unicode would not promise.
@@ -88,4 +70,3 @@ func isLetterOrDigit(_ byte: UInt8) -> Bool { isLetter(byte) || isDigit(byte) }
 
 /// ASCII lower case; other bytes unchanged.
 func lowerCased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
->>>>>>> policy
