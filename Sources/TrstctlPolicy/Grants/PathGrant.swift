@@ -23,6 +23,9 @@ package struct PathGrant: Hashable, Sendable, CustomStringConvertible {
     /// - Throws: `GrammarError`; a bare `/` is refused, because it would grant the whole file system.
     package init(_ text: Bytes) throws(GrammarError) {
         let array = text.array
+        guard !array.starts(with: [slash, slash]) else {
+            throw GrammarError(.emptyComponent, found: text, "the path has two slashes in a row")
+        }
         guard array != [slash] else {
             throw GrammarError(.wholeFileSystem, found: text, "this would grant the whole file system")
         }
