@@ -35,15 +35,13 @@ extension Session {
     ///
     /// - Parameters:
     ///   - request: name, limits, handlers.
-    ///   - spawn: makes the process; gets the socket directory's path, the environment, and the descriptors for stdout
-    ///     and stderr; runs on the loop and takes about a millisecond.
+    ///   - spawn: makes the process; gets the socket directory, the environment, and the descriptors for stdout and
+    ///     stderr; runs on the loop and takes about a millisecond.
     /// - Returns: the session, ready for Configure.
     /// - Throws: `SessionError`.
     package static func start(
         _ request: SessionRequest,
-        spawn:
-            @Sendable (_ directory: String, _ environment: [Bytes], _ output: Int32, _ error: Int32) throws(SpawnError)
-            -> ChildProcess
+        spawn: @Sendable (borrowing OwnedDescriptor, [Bytes], Int32, Int32) throws -> ChildProcess
     ) async throws(SessionError) -> Session {
         let process = try launch(request, spawn)
         do throws(SessionError) {
@@ -76,14 +74,15 @@ extension Session {
     }
 
     private static func launch(
-        _ request: SessionRequest, _ spawn: (String, [Bytes], Int32, Int32) throws(SpawnError) -> ChildProcess
+        _ request: SessionRequest,
+        _ spawn: (borrowing OwnedDescriptor, [Bytes], Int32, Int32) throws -> ChildProcess
     ) throws(SessionError) -> ConnectorProcess {
         do {
             let directory = try RunDirectory(base: request.runtimeBase)
             var output = try Pipe()
             var error = try Pipe()
             let child = try spawn(
-                directory.path, environment(directory.path), output.writer.raw, error.writer.raw)
+                directory.descriptor, environment(directory.path), output.writer.raw, error.writer.raw)
             return try ConnectorProcess(
                 child: child, directory: directory, standardOutput: output.takeReader(),
                 standardError: error.takeReader(), log: request.log)

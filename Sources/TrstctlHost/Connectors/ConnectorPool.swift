@@ -1,0 +1,148 @@
+import Synchronization
+package import TrstctlLaunch
+package import TrstctlPolicy
+package import TrstctlSystem
+package import TrstctlWire
+
+/// A connector that was refused: it did not run, or runs no more. It stops only itself.
+package struct ConnectorRefusal: Error, Sendable, CustomStringConvertible {
+    /// Several lines: what, expected, found, next command.
+    package var description: String
+    package var report: ConnectorReport
+}
+
+/// A connector that runs, with what is known about it.
+package struct RunningConnector: Sendable {
+    package var session: Session
+    package var report: ConnectorReport
+    let scopes: ScopeRegistry
+}
+
+/// The connectors of one invocation: each is found, verified and started once, when the first target needs it, and
+/// shared by all targets that name it.
+package final class ConnectorPool: Sendable {
+    /// How the pool finds and starts connectors.
+    package struct Options: Sendable {
+        package var searchPath: SearchPath
+        package var timeouts = Session.Timeouts()
+        package var runtimeBase: String?
+        package var hostVersion: String
+        /// Gets what connectors print and log: connector, source, line.
+        package var log: @Sendable (_ connector: String, _ source: String, _ line: String) -> Void
+
+        package init(
+            searchPath: SearchPath, hostVersion: String,
+            log: @Sendable @escaping (_ connector: String, _ source: String, _ line: String) -> Void
+        ) {
+            self.searchPath = searchPath
+            self.hostVersion = hostVersion
+            self.log = log
+        }
+    }
+
+    private typealias Start = Task<Result<RunningConnector, ConnectorRefusal>, Never>
+
+    private let options: Options
+    private let starts = Mutex<[ConnectorName: Start]>([:])
+
+    package init(_ options: Options) {
+        self.options = options
+    }
+
+    /// The running connector, started when it is not yet.
+    ///
+    /// - Parameters:
+    ///   - name: which.
+    ///   - pins: the digests that may run; nil starts it without a pin, for `plugin pin` and `plugin inspect` only,
+    ///     confined and without any grant.
+    /// - Returns: the connector.
+    /// - Throws: `ConnectorRefusal`, the same one for every target that asks.
+    package func connector(_ name: ConnectorName, pins: [SHA256Digest]?) async throws(ConnectorRefusal)
+        -> RunningConnector
+    {
+        let start = starts.withLock { starts in
+            if let start = starts[name] { return start }
+            let start = Start(executorPreference: EventLoop.shared) { await self.start(name, pins) }
+            starts[name] = start
+            return start
+        }
+        return try await start.value.get()
+    }
+
+    /// Ends every session, side by side; nothing is left behind.
+    package func stopAll() async {
+        let running = starts.withLock { starts in
+            defer { starts.removeAll() }
+            return Array(starts.values)
+        }
+        await withDiscardingTaskGroup { group in
+            for start in running {
+                group.addTask {
+                    if case .success(let connector) = await start.value { await connector.session.stop() }
+                }
+            }
+        }
+    }
+
+    /// What is known about the connectors that were asked for, by name.
+    package func reports() async -> [ConnectorReport] {
+        let all = starts.withLock { Array($0.values) }
+        var reports: [ConnectorReport] = []
+        for start in all {
+            switch await start.value {
+            case .success(let connector): reports.append(connector.report)
+            case .failure(let refusal): reports.append(refusal.report)
+            }
+        }
+        return reports.sorted { $0.name < $1.name }
+    }
+
+    private func start(
+        _ name: ConnectorName, _ pins: [SHA256Digest]?
+    ) async -> Result<RunningConnector, ConnectorRefusal> {
+        var report = ConnectorReport(name: name.text)
+        do {
+            let searchPath = options.searchPath
+            let executable = try await ScopeRegistry.workers.run {
+                Result { try ConnectorPool.verify(name, pins, searchPath) }
+            }.get()
+            report.path = printable(executable.path)
+            report.sha256 = executable.digest.hex
+            report.link = "\(executable.kind)"
+            let scopes = ScopeRegistry(
+                log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
+                progress: { [log = options.log] in log(name.text, "progress", printable($0.message)) })
+            var request = SessionRequest(name: name.text) { await scopes.answer($0) }
+            request.timeouts = options.timeouts
+            request.runtimeBase = options.runtimeBase
+            request.host.version = options.hostVersion
+            request.log = { [log = options.log] stream, line in log(name.text, stream.rawValue, line) }
+            let (session, layers) = try await Session.start(executable, request)
+            report.version = printable(Bytes(session.hello.connector?.version ?? ""), limit: 128)
+            report.confinement = layers.layers.map(\.description)
+            return .success(RunningConnector(session: session, report: report, scopes: scopes))
+        } catch {
+            report.error = "\(error)"
+            return .failure(ConnectorRefusal(description: "\(error)", report: report))
+        }
+    }
+
+    private static func verify(
+        _ name: ConnectorName, _ pins: [SHA256Digest]?, _ searchPath: SearchPath
+    ) throws -> VerifiedExecutable {
+        let candidate = try Discovery(searchPath).candidate(name)
+        guard let pins else { return .withoutPin(try SealedExecutable(copying: candidate)) }
+        return try VerifiedExecutable(verifying: candidate, pins: Pins(pins))
+    }
+
+    private static func line(_ request: Wire.LogRequest) -> String {
+        let level: String
+        switch request.level {
+        case .debug: level = "debug"
+        case .info, .unrecognized: level = "info"
+        case .warning: level = "warning"
+        case .error: level = "error"
+        }
+        return "\(level): \(printable(Bytes(request.message), limit: 4096))"
+    }
+}

@@ -1,0 +1,38 @@
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// A reply's status as text for people: bounded and escaped, because a connector wrote it.
+struct ReplyStatus {
+    let code: Wire.Status.Code
+    private let status: Wire.Status
+
+    init(_ reply: Wire.Reply) {
+        status = reply.status ?? Wire.Status(code: .unknown)
+        code = status.code
+    }
+
+    /// One line.
+    var summary: String {
+        let message = printable(Bytes(status.message), limit: 4096)
+        return message.isEmpty ? "\(code)" : message
+    }
+
+    /// Evidence and the next step.
+    var detail: String {
+        var lines = status.detail.utf8.prefix(16_384).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .map { printable(Bytes(Array($0)), limit: 4096) }
+        while lines.last == "" { lines.removeLast() }
+        if !status.fix.isEmpty {
+            lines += status.fix.utf8.prefix(4096).split(separator: UInt8(ascii: "\n"))
+                .map { printable(Bytes(Array($0)), limit: 4096) }
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// Both.
+    var text: String {
+        let detail = detail
+        return detail.isEmpty ? summary : "\(summary)\n\(detail)"
+    }
+}

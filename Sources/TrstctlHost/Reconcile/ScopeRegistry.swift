@@ -1,0 +1,85 @@
+import CTrstctlSystem
+import Synchronization
+import TrstctlBroker
+import TrstctlLaunch
+import TrstctlSystem
+import TrstctlWire
+
+/// The scopes that are open on one session, and the way from a brokered call to its scope.
+///
+/// A scope is found by its token, 16 random bytes, and by the id of the host's call that opened it: both must be right.
+final class ScopeRegistry: Sendable {
+    private struct Entry {
+        var call: UInt32?
+        var scope: BrokerScope
+    }
+
+    /// Threads for what brokered calls do, for the whole process.
+    static let workers = WorkerPool(maximumThreads: 32)
+
+    private let entries = Mutex<[Bytes: Entry]>([:])
+    private let log: @Sendable (Wire.LogRequest) -> Void
+    private let progress: @Sendable (Wire.ProgressRequest) -> Void
+
+    init(
+        log: @Sendable @escaping (Wire.LogRequest) -> Void, progress: @Sendable @escaping (Wire.ProgressRequest) -> Void
+    ) {
+        self.log = log
+        self.progress = progress
+    }
+
+    /// Opens a scope and makes its token.
+    func open(_ scope: BrokerScope) throws(SystemError) -> Bytes {
+        var token = [UInt8](repeating: 0, count: 16)
+        guard trstctl_random(&token, 16) == 0 else { throw SystemError.last("getrandom") }
+        let bytes = Bytes(token)
+        entries.withLock { $0[bytes] = Entry(call: nil, scope: scope) }
+        return bytes
+    }
+
+    /// Notes the call that the scope belongs to, just before it is sent.
+    func bind(_ token: Bytes, to call: UInt32) {
+        entries.withLock { $0[token]?.call = call }
+    }
+
+    /// Ends the scope for the connector; the host still closes the `BrokerScope` itself.
+    func close(_ token: Bytes) {
+        entries.withLock { _ = $0.removeValue(forKey: token) }
+    }
+
+    /// Answers a brokered call.
+    func answer(_ incoming: IncomingCall) async -> Wire.Reply {
+        guard let method = incoming.call.method else {
+            return .failure(.unimplemented, "this host does not know method \(incoming.call.unknownField)")
+        }
+        switch method {
+        case .log(let request):
+            log(request)
+            return Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse()))
+        case .progress(let request):
+            progress(request)
+            return Wire.Reply(status: Wire.Status(), result: .progress(Wire.ProgressResponse()))
+        default:
+            break
+        }
+        let call = incoming.call.scopeCall
+        let token = incoming.call.scopeToken
+        let scope = entries.withLock { entries -> BrokerScope? in
+            guard let entry = entries[token], entry.call == call else { return nil }
+            return entry.scope
+        }
+        guard let scope else {
+            return .failure(
+                .permissionDenied, "the call belongs to no scope that is open: brokered calls are answered only "
+                    + "inside the host's call they belong to")
+        }
+        return await ScopeRegistry.workers.run { scope.perform(method) }
+    }
+}
+
+extension Wire.Reply {
+    /// A reply with a failed status.
+    static func failure(_ code: Wire.Status.Code, _ message: String) -> Wire.Reply {
+        Wire.Reply(status: Wire.Status(code: code, message: message))
+    }
+}

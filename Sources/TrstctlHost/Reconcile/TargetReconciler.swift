@@ -1,0 +1,156 @@
+import TrstctlBroker
+import TrstctlLaunch
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// Brings one target to its credential, or tells how far it is: credential, connector, configuration, grants, Read, Plan,
+/// Apply, proof.
+struct TargetReconciler: Sendable {
+    /// How far to go.
+    enum Goal: Sendable {
+        case plan, apply
+    }
+
+    /// How long each call may take, in milliseconds.
+    struct Timeouts: Sendable {
+        var configure: Int64 = 10_000
+        var read: Int64 = 60_000
+        var apply: Int64 = 600_000
+    }
+
+    let manifest: Manifest
+    let directory: AbsolutePath
+    let pool: ConnectorPool
+    let credentials: CredentialCache
+    var timeouts = Timeouts()
+
+    /// A target's failure on the way: the step, one sentence, evidence.
+    struct Failure: Error {
+        var stage: TargetReport.Stage
+        var summary: String
+        var detail = ""
+        var isRefusal = false
+        var couldNotRevert = false
+    }
+
+    /// Works on one target; never throws: what went wrong stands in the report.
+    func reconcile(_ target: Target, goal: Goal) async -> TargetReport {
+        let begin = Deadline.now
+        var report = TargetReport(
+            target: target.name.text, connector: target.connector.text, credential: target.credential.text)
+        do throws(Failure) {
+            try await run(target, goal, &report)
+        } catch {
+            report.outcome = error.isRefusal ? .refused : error.couldNotRevert ? .revertFailed : .failed
+            report.stage = error.stage
+            report.summary = error.summary
+            report.detail = error.detail
+        }
+        report.milliseconds = (Deadline.now.nanoseconds - begin.nanoseconds) / 1_000_000
+        return report
+    }
+
+    private func run(_ target: Target, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {
+        let credential = try await loadCredential(target)
+        report.fingerprint = credential.fingerprint
+        report.warnings = credential.warnings.map { "\($0)" }
+        let connector = try await startConnector(target)
+        let grants = try await configure(target, connector)
+        let work = TargetWork(
+            target: target, credential: credential, connector: connector, grants: grants, timeouts: timeouts)
+
+        report.liveFingerprint = try await work.read()
+        let planned = try await work.rehearse()
+        report.changes = planned
+        guard !planned.isEmpty else {
+            report.outcome = .inSync
+            report.summary = "nothing to do"
+            if target.probe != nil, goal == .apply {
+                try await work.prove()
+                report.isProven = true
+            }
+            return
+        }
+        guard goal == .apply else {
+            report.outcome = .differs
+            report.summary = "\(planned.count) change\(planned.count == 1 ? "" : "s") to make"
+            return
+        }
+        try await work.apply(&report)
+    }
+
+    private func loadCredential(_ target: Target) async throws(Failure) -> Credential {
+        guard let source = manifest.credential(target.credential) else {
+            throw Failure(stage: .credential, summary: "the manifest has no credential \(target.credential.text)")
+        }
+        do {
+            return try await credentials.credential(source)
+        } catch {
+            throw Failure(
+                stage: .credential, summary: "the credential \(source.name.text) cannot be deployed",
+                detail: "\(error)")
+        }
+    }
+
+    private func startConnector(_ target: Target) async throws(Failure) -> RunningConnector {
+        do {
+            return try await pool.connector(target.connector, pins: manifest.plugin(target.connector)?.pins ?? [])
+        } catch {
+            throw Failure(
+                stage: .connector, summary: "the connector \(target.connector.text) was refused",
+                detail: error.description, isRefusal: true)
+        }
+    }
+
+    /// Tells the connector about the target, and computes what it may do for it.
+    private func configure(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> GrantSet {
+        let declared = try await declare(target, connector)
+        let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
+        let missing = declared.difference(from: approved)
+        guard missing.isEmpty else {
+            throw Failure(
+                stage: .grants,
+                summary: "the connector \(target.connector.text) asks for more than the manifest approves",
+                detail: (["It asks for these grants, which are not approved under plugins: \(target.connector.text):"]
+                    + missing.yamlLines.map { "    \($0)" } + [
+                        "Nothing was touched. To approve them, add these lines, or type: "
+                            + "trstctl plugin pin \(target.connector.text)"
+                    ]).joined(separator: "\n"),
+                isRefusal: true)
+        }
+        return GrantSet.intersection(declared: declared, approved: approved)
+    }
+
+    private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> GrantSet {
+        do {
+            return try await ConnectorDeclaration.declare(
+                target, connector, directory: directory, timeout: timeouts.configure)
+        } catch {
+            throw Failure(stage: .configuration, summary: "the configuration was not accepted", detail: "\(error)")
+        }
+    }
+}
+
+/// Configure: the target's configuration goes in, the grants it needs come out.
+enum ConnectorDeclaration {
+    /// Configures a target in a session.
+    ///
+    /// - Returns: the grants that the connector declares for it.
+    /// - Throws: `ConfigError` or `SessionError`.
+    static func declare(
+        _ target: Target, _ connector: RunningConnector, directory: AbsolutePath, timeout: Int64
+    ) async throws -> GrantSet {
+        let description = connector.session.hello.description ?? Wire.Description()
+        let config = try ConfigResolution.resolve(target, schema: description.config, directory: directory)
+        let probe = target.probe.map {
+            Wire.ProbeAddress(address: $0.address.text, serverName: $0.serverName?.text ?? "")
+        }
+        let request = Wire.ConfigureRequest(target: target.name.text, config: config, secretNames: [], probe: probe)
+        let reply = try await connector.session.call(.configure(request), deadline: .after(milliseconds: timeout))
+        guard case .configure(let response) = reply.result, reply.status?.code == .ok else {
+            throw ConfigError(description: ReplyStatus(reply).text)
+        }
+        return try DeclaredGrants.parse(response.grants, described: description.capabilities)
+    }
+}

@@ -1,0 +1,176 @@
+import Glibc
+import TrstctlBroker
+import TrstctlLaunch
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// The calls for one target, each in its own scope.
+struct TargetWork: Sendable {
+    typealias Failure = TargetReconciler.Failure
+
+    let target: Target
+    let credential: Credential
+    let connector: RunningConnector
+    let grants: GrantSet
+    let timeouts: TargetReconciler.Timeouts
+
+    private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target) }
+
+    /// What is live: the fingerprint, or empty.
+    func read() async throws(Failure) -> String {
+        let scope = makeScope(.readOnly)
+        let reply = try await call(.read(Wire.ReadRequest(deployment: deployment)), scope, timeouts.read, .read)
+        _ = await close(scope, commit: false)
+        guard case .read(let response) = reply.result, reply.status?.code == .ok else {
+            throw failure(.read, reply)
+        }
+        let fingerprint = response.fingerprint
+        guard fingerprint.isEmpty || SHA256Digest(hex: fingerprint) != nil else {
+            throw Failure(
+                stage: .read, summary: "the connector answered Read with a fingerprint that is none",
+                detail: "found \"\(printable(fingerprint))\", expected 64 lower-case hex digits")
+        }
+        return fingerprint
+    }
+
+    /// What an Apply would change: the connector's own deploy, in a scope that records instead of performing.
+    func rehearse() async throws(Failure) -> [ChangeReport] {
+        let scope = makeScope(.recording)
+        let request = Wire.ApplyRequest(deployment: deployment, recording: true)
+        let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
+        let changes = scope.changes
+        _ = await close(scope, commit: false)
+        guard reply.status?.code == .ok, case .apply = reply.result else { throw failure(.plan, reply) }
+        return changes.map(ChangeReport.init)
+    }
+
+    /// Applies; whatever fails, the target's files are put back.
+    func apply(_ report: inout TargetReport) async throws(Failure) {
+        let scope = makeScope(.mutating)
+        do throws(Failure) {
+            let request = Wire.ApplyRequest(deployment: deployment, recording: false)
+            let reply = try await call(.apply(request), scope, timeouts.apply, .apply)
+            guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
+                throw failure(.apply, reply)
+            }
+            if target.probe != nil {
+                try await prove()
+                report.isProven = true
+            }
+            report.summary = printable(Bytes(response.summary), limit: 512)
+        } catch {
+            var failure = error
+            report.denials = scope.denials
+            let closing = await close(scope, commit: false)
+            failure.describe(closing)
+            throw failure
+        }
+        report.changes = scope.changes.map(ChangeReport.init)
+        report.denials = scope.denials
+        _ = await close(scope, commit: true)
+        report.outcome = .deployed
+        if report.denials > 0 {
+            report.warnings.append("\(report.denials) brokered calls were denied during the deployment")
+        }
+    }
+
+    /// The host's own proof: a TLS handshake that shows the fingerprint, before the deadline.
+    func prove() async throws(Failure) {
+        guard let probe = target.probe else { return }
+        let expected = credential.fingerprint
+        let deadline = Deadline.after(milliseconds: Int64(probe.timeout) * 1_000)
+        let (found, reason) = await ScopeRegistry.workers.run { () -> (String, String) in
+            var found = ""
+            var reason = ""
+            while true {
+                do {
+                    let chain = try TLSProbe.run(
+                        host: probe.address.hostText, port: probe.address.port, serverName: probe.serverName?.text,
+                        deadline: deadline)
+                    found = chain.fingerprint
+                    if found == expected { return (found, "") }
+                } catch {
+                    reason = "\(error)"
+                }
+                if deadline.hasPassed { return (found, reason) }
+                usleep(50_000)
+            }
+        }
+        guard found != expected else { return }
+        throw Failure(
+            stage: .probe, summary: "\(probe.address.text) does not serve the deployed certificate",
+            detail: "expected fingerprint \(expected)\nfound    "
+                + (found.isEmpty ? "none: \(reason)" : "fingerprint \(found)"))
+    }
+
+    // MARK: - Scopes
+
+    private func makeScope(_ rights: ScopeRights) -> BrokerScope {
+        let served = ([credential.leaf] + credential.chain).map {
+            Wire.ServedCertificate(
+                fingerprint: $0.fingerprintText, subject: $0.subject, names: $0.dnsNames + $0.ipAddresses,
+                notBefore: $0.notBefore, notAfter: $0.notAfter)
+        }
+        return BrokerScope(
+            rights: rights, grants: grants, secrets: SecretSource(credential),
+            planned: PlannedServing(certificates: served), limits: ScopeLimits())
+    }
+
+    private func call(
+        _ method: Wire.Call.Method, _ scope: BrokerScope, _ timeout: Int64, _ stage: TargetReport.Stage
+    ) async throws(Failure) -> Wire.Reply {
+        let scopes = connector.scopes
+        do {
+            let token = try scopes.open(scope)
+            defer { scopes.close(token) }
+            return try await connector.session.call(
+                method, scopeToken: token, deadline: .after(milliseconds: timeout),
+                started: { scopes.bind(token, to: $0) })
+        } catch {
+            _ = await close(scope, commit: stage == .apply ? nil : false)
+            throw Failure(stage: stage, summary: "the connector \(target.connector.text) failed", detail: "\(error)")
+        }
+    }
+
+    /// Closes on a worker, because it may have to put files back; nil leaves the scope to the caller.
+    private func close(_ scope: BrokerScope, commit: Bool?) async -> ScopeClosing? {
+        guard let commit else { return nil }
+        return await ScopeRegistry.workers.run { scope.close(commit: commit) }
+    }
+
+    private func failure(_ stage: TargetReport.Stage, _ reply: Wire.Reply) -> Failure {
+        let status = ReplyStatus(reply)
+        return Failure(stage: stage, summary: status.summary, detail: status.detail)
+    }
+}
+
+extension TargetReconciler.Failure {
+    /// Adds what became of the target's files.
+    fileprivate mutating func describe(_ closing: ScopeClosing?) {
+        guard let closing else { return }
+        var lines = detail.isEmpty ? [] : [detail]
+        if !closing.restored.isEmpty { lines.append("put back: " + closing.restored.joined(separator: ", ")) }
+        for failed in closing.failures {
+            couldNotRevert = true
+            lines.append("COULD NOT BE PUT BACK: \(failed)")
+        }
+        detail = lines.joined(separator: "\n")
+    }
+}
+
+extension ChangeReport {
+    /// A change as the scope recorded it.
+    init(_ change: Wire.Change) {
+        let kind: String
+        switch change.kind {
+        case .create: kind = "create"
+        case .replace: kind = "replace"
+        case .remove: kind = "remove"
+        case .run: kind = "run"
+        case .call: kind = "call"
+        case .changeUnspecified, .unrecognized: kind = "change"
+        }
+        self.init(kind: kind, object: change.object, before: change.before, after: change.after)
+    }
+}

@@ -1,0 +1,125 @@
+/// What became of one target.
+package struct TargetReport: Codable, Sendable {
+    /// The outcome in one word; stable, for scripts.
+    package enum Outcome: String, Codable, Sendable {
+        /// Nothing to do: the target serves the credential already.
+        case inSync = "in-sync"
+        /// A plan found differences.
+        case differs
+        /// The credential was deployed, and proven where a probe is configured.
+        case deployed
+        /// It failed; the target's files are what they were before.
+        case failed
+        /// It failed, and its files could not be put back: see `detail`.
+        case revertFailed = "revert-failed"
+        /// The connector was refused before it could touch anything.
+        case refused
+        /// The run was interrupted before this target's turn.
+        case cancelled
+    }
+
+    /// The step at which a target failed.
+    package enum Stage: String, Codable, Sendable {
+        case credential, connector, configuration, grants, read, plan, apply, probe
+    }
+
+    package var target: String
+    package var connector: String
+    package var credential: String
+    package var outcome: Outcome
+    /// The fingerprint that the credential has; empty when it could not be read.
+    package var fingerprint: String
+    /// The fingerprint that was at the target before; empty when there was none, or it was not looked at.
+    package var liveFingerprint: String
+    package var stage: Stage?
+    /// One sentence.
+    package var summary: String
+    /// Evidence and the next step, several lines.
+    package var detail: String
+    package var changes: [ChangeReport]
+    package var warnings: [String]
+    /// Brokered calls that were denied.
+    package var denials: Int
+    /// Whether the host itself saw the fingerprint served.
+    package var isProven: Bool
+    /// From the first step to the last, in milliseconds.
+    package var milliseconds: Int64
+
+    package init(target: String, connector: String, credential: String) {
+        self.target = target
+        self.connector = connector
+        self.credential = credential
+        outcome = .cancelled
+        fingerprint = ""
+        liveFingerprint = ""
+        summary = ""
+        detail = ""
+        changes = []
+        warnings = []
+        denials = 0
+        isProven = false
+        milliseconds = 0
+    }
+}
+
+/// One thing that was or would be changed.
+package struct ChangeReport: Codable, Hashable, Sendable {
+    /// `create`, `replace`, `remove`, `run`, `call`.
+    package var kind: String
+    package var object: String
+    package var before: String
+    package var after: String
+
+    package init(kind: String, object: String, before: String, after: String) {
+        self.kind = kind
+        self.object = object
+        self.before = before
+        self.after = after
+    }
+}
+
+/// What became of a connector: which bytes ran, and under which layers.
+package struct ConnectorReport: Codable, Sendable {
+    package var name: String
+    package var version: String
+    package var path: String
+    package var sha256: String
+    package var link: String
+    /// The layers of confinement that were active, for example `landlock-7`.
+    package var confinement: [String]
+    /// Why it was refused or died; empty when all went well.
+    package var error: String
+
+    package init(name: String) {
+        self.name = name
+        version = ""
+        path = ""
+        sha256 = ""
+        link = ""
+        confinement = []
+        error = ""
+    }
+}
+
+/// The result of `plan` or `apply`.
+package struct RunReport: Codable, Sendable {
+    package var command: String
+    package var targets: [TargetReport]
+    package var connectors: [ConnectorReport]
+
+    package init(command: String, targets: [TargetReport], connectors: [ConnectorReport]) {
+        self.command = command
+        self.targets = targets
+        self.connectors = connectors
+    }
+
+    /// The exit code, see README: a refused connector is 3, a failed target 1.
+    package var exitCode: Int32 {
+        if targets.contains(where: { $0.outcome == .refused }) { return 3 }
+        let failures: [TargetReport.Outcome] = [.failed, .revertFailed, .cancelled]
+        return targets.contains { failures.contains($0.outcome) } ? 1 : 0
+    }
+
+    /// Whether a plan found differences.
+    package var hasDifferences: Bool { targets.contains { $0.outcome == .differs } }
+}

@@ -1,0 +1,28 @@
+import TrstctlProcess
+import TrstctlSystem
+
+extension Session {
+    /// Starts a verified executable under the confinement that its kind allows.
+    ///
+    /// - Returns: the session, and the layers of confinement that the kernel applied.
+    /// - Throws: `SessionError`.
+    package static func start(
+        _ executable: VerifiedExecutable, _ request: SessionRequest
+    ) async throws(SessionError) -> (Session, ActiveLayers) {
+        let profile: SandboxProfile
+        do {
+            profile = try SandboxProfile(for: executable.kind)
+        } catch {
+            throw SessionError(.spawn, connector: request.name, message: "cannot be confined: \(error)")
+        }
+        let applied = OneShot<ActiveLayers>()
+        let session = try await start(request) { directory, environment, output, error in
+            let confinement = try Confinement(profile, runDirectory: directory)
+            let child = try executable.start(
+                under: confinement, environment: environment, standardOutput: output, standardError: error)
+            applied.set(confinement.layers)
+            return child
+        }
+        return (session, applied.value ?? ActiveLayers(layers: []))
+    }
+}
