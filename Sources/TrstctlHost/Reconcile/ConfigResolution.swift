@@ -97,7 +97,8 @@ enum ConfigResolution {
         var full = text
         if !text.utf8.starts(with: "/".utf8) {
             guard let base = directory.bytes.text else {
-                throw ConfigError(description: "the manifest's directory is not UTF-8: write \"\(name)\" as an absolute path")
+                throw ConfigError(
+                    description: "the manifest's directory is not UTF-8: write \"\(name)\" as an absolute path")
             }
             full = (base == "/" ? "" : base) + "/" + text
         }

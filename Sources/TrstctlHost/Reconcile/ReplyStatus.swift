@@ -20,8 +20,10 @@ struct ReplyStatus {
 
     /// Evidence and the next step.
     var detail: String {
-        var lines = status.detail.utf8.prefix(16_384).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            .map { printable(Bytes(Array($0)), limit: 4096) }
+        var lines = status.detail.utf8.prefix(16_384).split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
+        )
+        .map { printable(Bytes(Array($0)), limit: 4096) }
         while lines.last == "" { lines.removeLast() }
         if !status.fix.isEmpty {
             lines += status.fix.utf8.prefix(4096).split(separator: UInt8(ascii: "\n"))

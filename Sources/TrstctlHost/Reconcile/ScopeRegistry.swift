@@ -70,7 +70,8 @@ final class ScopeRegistry: Sendable {
         }
         guard let scope else {
             return .failure(
-                .permissionDenied, "the call belongs to no scope that is open: brokered calls are answered only "
+                .permissionDenied,
+                "the call belongs to no scope that is open: brokered calls are answered only "
                     + "inside the host's call they belong to")
         }
         return await ScopeRegistry.workers.run { scope.perform(method) }

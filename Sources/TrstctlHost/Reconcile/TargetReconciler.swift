@@ -56,9 +56,10 @@ struct TargetReconciler: Sendable {
         report.fingerprint = credential.fingerprint
         report.warnings = credential.warnings.map { "\($0)" }
         let connector = try await startConnector(target)
-        let grants = try await configure(target, connector)
+        let (grants, declared) = try await configure(target, connector)
         let work = TargetWork(
-            target: target, credential: credential, connector: connector, grants: grants, timeouts: timeouts)
+            target: target, credential: credential, connector: connector, grants: grants, declared: declared,
+            timeouts: timeouts)
 
         report.liveFingerprint = try await work.read()
         let planned = try await work.rehearse()
@@ -104,7 +105,9 @@ struct TargetReconciler: Sendable {
     }
 
     /// Tells the connector about the target, and computes what it may do for it.
-    private func configure(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> GrantSet {
+    private func configure(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> (
+        effective: GrantSet, declared: GrantSet
+    ) {
         let declared = try await declare(target, connector)
         let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
         let missing = declared.difference(from: approved)
@@ -119,7 +122,7 @@ struct TargetReconciler: Sendable {
                     ]).joined(separator: "\n"),
                 isRefusal: true)
         }
-        return GrantSet.intersection(declared: declared, approved: approved)
+        return (GrantSet.intersection(declared: declared, approved: approved), declared)
     }
 
     private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> GrantSet {

@@ -12,7 +12,9 @@ struct TargetWork: Sendable {
     let target: Target
     let credential: Credential
     let connector: RunningConnector
+    /// Effective: declared and approved.
     let grants: GrantSet
+    let declared: GrantSet
     let timeouts: TargetReconciler.Timeouts
 
     private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target) }
@@ -113,7 +115,7 @@ struct TargetWork: Sendable {
                 notBefore: $0.notBefore, notAfter: $0.notAfter)
         }
         return BrokerScope(
-            rights: rights, grants: grants, secrets: SecretSource(credential),
+            rights: rights, grants: grants, declared: declared, secrets: SecretSource(credential),
             planned: PlannedServing(certificates: served), limits: ScopeLimits())
     }
 
@@ -134,7 +136,7 @@ struct TargetWork: Sendable {
     }
 
     /// Closes on a worker, because it may have to put files back; nil leaves the scope to the caller.
-    private func close(_ scope: BrokerScope, commit: Bool?) async -> ScopeClosing? {
+    private func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
         guard let commit else { return nil }
         return await ScopeRegistry.workers.run { scope.close(commit: commit) }
     }
@@ -147,10 +149,12 @@ struct TargetWork: Sendable {
 
 extension TargetReconciler.Failure {
     /// Adds what became of the target's files.
-    fileprivate mutating func describe(_ closing: ScopeClosing?) {
+    fileprivate mutating func describe(_ closing: RevertReport?) {
         guard let closing else { return }
         var lines = detail.isEmpty ? [] : [detail]
-        if !closing.restored.isEmpty { lines.append("put back: " + closing.restored.joined(separator: ", ")) }
+        if !closing.restored.isEmpty {
+            lines.append("put back: " + closing.restored.map(\.description).joined(separator: ", "))
+        }
         for failed in closing.failures {
             couldNotRevert = true
             lines.append("COULD NOT BE PUT BACK: \(failed)")

@@ -1,0 +1,86 @@
+/// What `plugin list` and `plugin verify` say about one connector.
+package struct PluginReport: Codable, Sendable {
+    /// How the file stands to the manifest.
+    package enum PinState: String, Codable, Sendable {
+        case pinned, unpinned, mismatch, missing, refused
+    }
+
+    package var name: String
+    package var path: String
+    package var directory: String
+    /// `static`, `dynamic`, `script`, …
+    package var link: String
+    package var sha256: String
+    package var pin: PinState
+    /// Why, when it is not pinned.
+    package var reason: String
+    /// Copies in later directories that are not used.
+    package var shadowed: [String]
+    package var rejected: [String]
+
+    init(name: String) {
+        self.name = name
+        path = ""
+        directory = ""
+        link = ""
+        sha256 = ""
+        pin = .missing
+        reason = ""
+        shadowed = []
+        rejected = []
+    }
+}
+
+/// What `plugin inspect` says: who the connector is, and what it asks for.
+package struct InspectReport: Codable, Sendable {
+    /// A configuration field.
+    package struct Field: Codable, Sendable {
+        package var name: String
+        package var type: String
+        package var required: Bool
+        package var secret: Bool
+        package var defaultValue: String
+        package var help: String
+    }
+
+    /// A capability, and why.
+    package struct Need: Codable, Sendable {
+        package var capability: String
+        package var reason: String
+    }
+
+    /// What it asks for one target of the manifest.
+    package struct TargetGrants: Codable, Sendable {
+        package var target: String
+        /// As the manifest would have them.
+        package var declared: [String]
+        /// Those that the manifest does not approve.
+        package var missing: [String]
+        /// Why the target could not be configured; empty when it could.
+        package var error: String
+    }
+
+    package var connector: ConnectorReport
+    package var summary: String
+    package var protocolVersions: [UInt32]
+    package var optionalMethods: [String]
+    package var fields: [Field]
+    package var needs: [Need]
+    package var targets: [TargetGrants]
+    /// Whether the bytes that answered are pinned.
+    package var pin: PluginReport.PinState
+}
+
+/// What `plugin pin` wrote.
+package struct PinReport: Codable, Sendable {
+    package var name: String
+    package var path: String
+    package var sha256: String
+    package var previous: [String]
+    /// Grants that were added, as the manifest has them.
+    package var addedGrants: [String]
+    /// Grants that stood there and that the connector does not ask for.
+    package var unusedGrants: [String]
+    package var warnings: [String]
+    package var changed: Bool
+}

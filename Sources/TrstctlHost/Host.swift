@@ -1,0 +1,133 @@
+import Glibc
+package import TrstctlLaunch
+package import TrstctlPolicy
+package import TrstctlSystem
+
+/// The connector host as a value: what the command line, or any program, uses.
+package struct Host: Sendable {
+    /// Where things are, and who hears about them.
+    package struct Options: Sendable {
+        /// The manifest's path.
+        package var manifest: Bytes
+        /// Where the host keeps its state; nil means `StateDirectory.standard`.
+        package var stateDirectory: String?
+        /// Directories that are searched for connectors first.
+        package var pluginDirectories: [Bytes] = []
+        /// How many targets are worked on at the same time, 1 to 1,024.
+        package var parallel = 8
+        /// This host's version.
+        package var version: String
+        package var timeouts = Session.Timeouts()
+        /// Where socket directories are made; nil means the default of `RunDirectory`.
+        package var runtimeBase: String?
+        /// Gets what connectors print and log: connector, source, line.
+        package var log: @Sendable (_ connector: String, _ source: String, _ line: String) -> Void = { _, _, _ in }
+
+        package init(manifest: Bytes, version: String) {
+            self.manifest = manifest
+            self.version = version
+        }
+    }
+
+    package let options: Options
+
+    /// Prepares the process: no core dumps, no SIGPIPE, memory unreadable for others of the same user.
+    package init(_ options: Options) {
+        self.options = options
+        HostProcess.prepare
+    }
+
+    var searchPath: SearchPath { .current(explicit: options.pluginDirectories) }
+
+    func makePool() -> ConnectorPool {
+        RunDirectory.sweep(base: options.runtimeBase)
+        var pool = ConnectorPool.Options(searchPath: searchPath, hostVersion: options.version, log: options.log)
+        pool.timeouts = options.timeouts
+        pool.runtimeBase = options.runtimeBase
+        return ConnectorPool(pool)
+    }
+
+    /// Reads and checks the manifest.
+    ///
+    /// - Returns: the manifest and the directory that its relative paths are relative to.
+    /// - Throws: `ManifestError`.
+    package func manifest() throws(ManifestError) -> (Manifest, AbsolutePath) {
+        let file = try ManifestFile.open(options.manifest)
+        return (try file.parse(), file.directory)
+    }
+
+    /// What would be changed, without changing it.
+    ///
+    /// - Parameter names: which targets; empty means all.
+    /// - Returns: a report for each target, in the manifest's order.
+    /// - Throws: `ManifestError` or `UsageError`.
+    package func plan(_ names: [String]) async throws -> RunReport {
+        try await run(names, .plan)
+    }
+
+    /// Deploys, where something differs.
+    ///
+    /// - Parameter names: which targets; empty means all.
+    /// - Returns: a report for each target, in the manifest's order.
+    /// - Throws: `ManifestError`, `UsageError`, or `StateError` when another apply is running.
+    package func apply(_ names: [String]) async throws -> RunReport {
+        let lock = try StateDirectory(options.stateDirectory).lockForApply()
+        defer { withExtendedLifetime(lock) {} }
+        return try await run(names, .apply)
+    }
+
+    private func run(_ names: [String], _ goal: TargetReconciler.Goal) async throws -> RunReport {
+        let (manifest, directory) = try manifest()
+        let targets = try select(names, in: manifest)
+        let pool = makePool()
+        let reconciler = TargetReconciler(
+            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache())
+        let parallel = max(1, min(1_024, options.parallel))
+        return try await EventLoop.run {
+            let reports = await withTaskGroup(of: (Int, TargetReport).self) { group in
+                var reports = [TargetReport?](repeating: nil, count: targets.count)
+                var next = 0
+                while next < min(parallel, targets.count) {
+                    let index = next
+                    group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
+                    next += 1
+                }
+                while let (index, report) = await group.next() {
+                    reports[index] = report
+                    if next < targets.count {
+                        let index = next
+                        group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
+                        next += 1
+                    }
+                }
+                return reports.compactMap { $0 }
+            }
+            let connectors = await pool.reports()
+            await pool.stopAll()
+            return RunReport(command: goal == .plan ? "plan" : "apply", targets: reports, connectors: connectors)
+        }
+    }
+
+    private func select(_ names: [String], in manifest: Manifest) throws(UsageError) -> [Target] {
+        guard !names.isEmpty else { return manifest.targets }
+        var chosen: [Target] = []
+        for name in names {
+            guard let entry = EntryName(name), let target = manifest.target(entry) else {
+                let known = manifest.targets.map(\.name.text).joined(separator: ", ")
+                throw UsageError(
+                    "the manifest has no target \"\(printable(name))\"; it has: \(known.isEmpty ? "none" : known)")
+            }
+            if !chosen.contains(where: { $0.name == target.name }) { chosen.append(target) }
+        }
+        return chosen
+    }
+}
+
+/// A request that makes no sense, as the person who typed it should hear it.
+package struct UsageError: Error, Sendable, CustomStringConvertible {
+    package var description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}

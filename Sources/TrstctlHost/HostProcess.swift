@@ -1,0 +1,25 @@
+import CTrstctlSystem
+import Glibc
+
+/// What the host sets for its own process, once.
+enum HostProcess {
+    /// Evaluating this sets it.
+    static let prepare: Void = {
+        // A peer that goes away is an error of the write, not the end of the host.
+        signal(SIGPIPE, SIG_IGN)
+        // Private keys are in memory: no core file, and no other process of the same user may read it.
+        var limit = rlimit(rlim_cur: 0, rlim_max: 0)
+        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
+        _ = trstctl_undumpable()
+        raiseOpenFiles()
+        trstctl_tune_malloc()
+    }()
+
+    /// A connector must not be able to make the host run out of descriptors.
+    private static func raiseOpenFiles() {
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, 65_536)
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+}

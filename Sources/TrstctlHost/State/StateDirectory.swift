@@ -1,0 +1,82 @@
+import Glibc
+import TrstctlPolicy
+import TrstctlSystem
+
+/// A state directory that cannot be used now.
+package struct StateError: Error, Sendable, CustomStringConvertible {
+    package var description: String
+}
+
+/// Where the host keeps what outlives a run: mode 0700, the caller's own.
+package struct StateDirectory: Sendable {
+    let path: String
+
+    /// Opens nothing yet.
+    ///
+    /// - Parameter path: nil means `/var/lib/trstctl` for root, otherwise `$XDG_STATE_HOME/trstctl` or
+    ///   `~/.local/state/trstctl`.
+    package init(_ path: String?) {
+        self.path = path ?? StateDirectory.standard
+    }
+
+    static var standard: String {
+        if getuid() == 0 { return "/var/lib/trstctl" }
+        func variable(_ name: String) -> String? {
+            getenv(name).map { String(cString: $0) }.flatMap { $0.hasPrefix("/") ? $0 : nil }
+        }
+        if let state = variable("XDG_STATE_HOME") { return state + "/trstctl" }
+        return (variable("HOME") ?? "/tmp/trstctl-state-\(getuid())") + "/.local/state/trstctl"
+    }
+
+    /// Makes sure that no other apply runs on the same state.
+    ///
+    /// - Returns: the lock; it ends with the value.
+    /// - Throws: `StateError` with the holder's process number.
+    func lockForApply() throws(StateError) -> ApplyLock {
+        try makeDirectories()
+        let file = path + "/apply.lock"
+        let number = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard number >= 0 else { throw StateError(description: "\(SystemError.last("open", file))") }
+        let descriptor = OwnedDescriptor(number)
+        guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
+            var buffer = [UInt8](repeating: 0, count: 32)
+            let count = pread(number, &buffer, buffer.count, 0)
+            let holder = printable(Bytes(Array(buffer.prefix(max(0, count)).prefix { $0 != 0x0A })))
+            throw StateError(
+                description: "another apply is running on \(path)" + (holder.isEmpty ? "" : " (process \(holder))")
+                    + ": wait for it to end, or name another directory with --state-dir")
+        }
+        _ = ftruncate(number, 0)
+        let text = Array("\(getpid())\n".utf8)
+        _ = pwrite(number, text, text.count, 0)
+        return ApplyLock(descriptor: descriptor)
+    }
+
+    private func makeDirectories() throws(StateError) {
+        var partial = ""
+        for component in path.split(separator: "/") {
+            partial += "/" + component
+            if mkdir(partial, 0o700) == -1 && errno != EEXIST {
+                throw StateError(
+                    description: "\(SystemError.last("mkdir", partial)): name another directory with --state-dir")
+            }
+        }
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, status.st_uid == getuid(),
+            status.st_mode & 0o022 == 0
+        else {
+            throw StateError(
+                description: "the state directory \(path) must be a directory of yours that nobody else can write to: "
+                    + "chmod 0700 it, or name another with --state-dir")
+        }
+    }
+}
+
+/// Held while an apply runs.
+final class ApplyLock: Sendable {
+    private let descriptor: OwnedDescriptor
+
+    init(descriptor: consuming OwnedDescriptor) {
+        self.descriptor = descriptor
+    }
+}
