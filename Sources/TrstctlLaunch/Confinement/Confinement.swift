@@ -7,8 +7,10 @@ package struct Confinement: ~Copyable, Sendable {
     private let ruleset: LandlockRuleset
     private let deniesWriteExecute: Bool
 
-    /// Own limits of a connector. RLIMIT_NPROC is not among them: it counts all processes of the uid, so it comes with
-    /// the connector's own uid; that it starts no process is seccomp's work.
+    /// A connector's own limits.
+    ///
+    /// RLIMIT_NPROC is not among them: it counts all processes of the uid, so it comes with the connector's own uid.
+    /// That a connector starts no process is seccomp's work.
     private static let limits: [ResourceLimit] = [
         .noCoreDump, .openFiles(256), .fileSize(0), .lockedMemory(64 << 10), .stack(8 << 20),
     ]
@@ -59,7 +61,9 @@ extension VerifiedExecutable {
     /// - Parameters:
     ///   - confinement: made for this executable's kind.
     ///   - environment: the whole environment, `NAME=value` each.
-    ///   - standardOutput: a descriptor for writing, borrowed; likewise `standardError`.
+    ///   - standardOutput: a descriptor for writing, borrowed.
+    ///   - standardError: a descriptor for writing, borrowed; may be the same.
+    /// - Returns: the running process.
     /// - Throws: the step that failed; a layer that could not be applied is one of them.
     package func start(
         under confinement: borrowing Confinement, environment: [Bytes], standardOutput: Int32, standardError: Int32

@@ -33,7 +33,7 @@ package struct SandboxProfile: Sendable {
     #elseif arch(arm64)
         private static let triplet = "aarch64-linux-gnu"
     #endif
-    /// Where the distributions keep shared libraries. All belong to root; those that do not exist are left out.
+    /// Where the distributions keep shared libraries; those that do not exist are left out.
     private static let libraryDirectories = ["/lib/\(triplet)", "/usr/lib/\(triplet)", "/lib64", "/usr/lib64"]
 
     /// Everything the profile grants, as open descriptors with rights.

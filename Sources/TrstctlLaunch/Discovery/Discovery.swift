@@ -3,7 +3,9 @@ import Glibc
 package import TrstctlPolicy
 import TrstctlSystem
 
-/// Finds connectors by name. A lookup opens that one name in each directory and never lists a directory.
+/// Finds connectors by name.
+///
+/// A lookup opens that one name in each directory and never lists a directory.
 package struct Discovery: Sendable {
     package let searchPath: SearchPath
     private let caller: uid_t

@@ -12,19 +12,19 @@ package struct Inventory: Sendable {
 }
 
 extension Discovery {
-    /// How many entries of a directory are looked at.
-    package static let maximumEntries = 10_000
     /// How many connectors are opened; each holds a descriptor.
     package static let maximumConnectors = 256
 
     /// Lists the directories and looks every connector's name up.
-    package func list() -> Inventory {
+    ///
+    /// - Parameter maximumEntries: how many entries of a directory are looked at.
+    package func list(maximumEntries: Int = 10_000) -> Inventory {
         var names: Set<String> = []
         var rejections: [Rejection] = []
         for directory in searchPath.directories {
             do throws(Rejection) {
                 guard let opened = try open(directory) else { continue }
-                rejections += try Discovery.collect(&names, from: opened, of: directory)
+                rejections += try Discovery.collect(&names, from: opened, of: directory, maximumEntries)
             } catch {
                 rejections.append(error)
             }
@@ -41,7 +41,8 @@ extension Discovery {
     }
 
     private static func collect(
-        _ names: inout Set<String>, from opened: borrowing OwnedDescriptor, of directory: SearchPath.Directory
+        _ names: inout Set<String>, from opened: borrowing OwnedDescriptor, of directory: SearchPath.Directory,
+        _ maximumEntries: Int
     ) throws(Rejection) -> [Rejection] {
         var rejections: [Rejection] = []
         // fdopendir takes the descriptor over, so it gets its own.

@@ -42,7 +42,7 @@ extension ExecutableKind {
         private static let machine: UInt16 = 183  // EM_AARCH64
     #endif
 
-    /// Reads the headers of a sealed copy, see elf(5). Trusts no number in them.
+    /// Reads the headers of a sealed copy, see elf(5), and trusts no number in them.
     init(of descriptor: Int32) {
         let header = FileSlice(descriptor, at: 0, count: ExecutableKind.headerSize)
         guard header.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else {

@@ -4,7 +4,7 @@ import TrstctlCrypto
 package import TrstctlPolicy
 package import TrstctlSystem
 
-/// A private copy of a candidate's bytes that nobody can change any more, with its digest. Not yet trusted.
+/// A private copy of a candidate's bytes that nobody can change any more, with its digest; not yet trusted.
 ///
 /// The bytes are read once, from the descriptor that discovery checked. Whatever happens to the file afterwards, a
 /// rename, a write into it, another link, changes nothing.
@@ -20,7 +20,7 @@ package final class SealedExecutable: Sendable {
     package let size: Int64
     package let kind: ExecutableKind
 
-    /// Copies, hashes and seals. Memory use does not depend on the size, except for the copy itself.
+    /// Copies, hashes and seals; no memory but the copy depends on the size.
     ///
     /// - Parameters:
     ///   - candidate: what discovery found; its file offset is not used.

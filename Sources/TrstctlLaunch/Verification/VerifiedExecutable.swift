@@ -33,7 +33,7 @@ package struct VerifiedExecutable: Sendable {
         self.init(sealed, isPinned: true)
     }
 
-    /// The development override: runs what is there. The caller warns, every time.
+    /// The development override, which runs what is there; the caller warns, every time.
     package static func withoutPin(_ sealed: SealedExecutable) -> VerifiedExecutable {
         VerifiedExecutable(sealed, isPinned: false)
     }

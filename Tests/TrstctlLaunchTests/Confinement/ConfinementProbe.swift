@@ -1,5 +1,7 @@
-/// A program that tries what a connector must not be able to do, and says for each what happened: `name ok`, or
-/// `name` and the error number. The calls are raw, so that no library decides for the kernel.
+/// A C program that tries what a connector must not be able to do.
+///
+/// For each attempt it says what happened: `name ok`, or `name` and the error number. The calls are raw where a library
+/// would decide in the kernel's place.
 let probeSource = #"""
     #define _GNU_SOURCE
     #include <errno.h>

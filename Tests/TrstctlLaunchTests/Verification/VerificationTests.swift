@@ -155,7 +155,7 @@ struct VerificationTests {
         defer { swapper.stop() }
         var accepted = 0
         var refused = 0
-        for _ in 0..<400 {
+        for _ in 0..<100 {
             do {
                 let verified = try VerifiedExecutable(verifying: try discovery.candidate(name), pins: pins)
                 accepted += 1
@@ -166,7 +166,7 @@ struct VerificationTests {
                 refused += 1
             }
         }
-        #expect(accepted + refused == 400)
+        #expect(accepted + refused == 100)
     }
 
     private func overwrite(_ path: String, with content: [UInt8]) throws {
