@@ -24,7 +24,8 @@ struct GrantTests {
     @Test(
         "A path grant that is not canonical, or would grant everything, is refused",
         arguments: [
-            ("/", GrammarError.Code.wholeFileSystem), ("//", .emptyComponent), ("///", .emptyComponent), ("", .empty), ("etc/", .notAbsolute),
+            ("/", GrammarError.Code.wholeFileSystem), ("//", .emptyComponent), ("///", .emptyComponent), ("", .empty),
+            ("etc/", .notAbsolute),
             ("/etc/../", .dotDotComponent), ("/etc/./", .dotComponent), ("/etc//", .trailingSlash),
             ("/etc//x", .emptyComponent), ("/../", .dotDotComponent),
         ])

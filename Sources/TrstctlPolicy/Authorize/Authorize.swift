@@ -138,7 +138,7 @@ private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
 // Of several rules that cover the path the one anchored deepest counts: the operator's most exact text.
 private func file(_ path: AbsolutePath, _ access: FileTicket.Access, _ rules: [PathGrant]) -> Ticket? {
     let covering = rules.filter { $0.covers(path) }
-    let deepest = covering.max { $0.anchor.components.count < $1.anchor.components.count }
+    let deepest = covering.max(by: PathGrant.isAnchoredHigher)
     guard let rule = deepest, let relative = path.components(below: rule.anchor) else { return nil }
     return .file(
         FileTicket(access: access, root: rule.anchor, relative: relative, path: path, grant: rule.description))
