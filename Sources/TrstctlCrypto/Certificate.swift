@@ -78,6 +78,10 @@ package struct Certificate: Sendable {
     }
 }
 
+extension Certificate: CustomStringConvertible {
+    package var description: String { "\(subject) \(fingerprintText)" }
+}
+
 extension Certificate: Hashable {
     package static func == (left: Certificate, right: Certificate) -> Bool { left.der == right.der }
     package func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }

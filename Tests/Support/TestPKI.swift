@@ -10,6 +10,8 @@ package final class TestPKI: Sendable {
     /// How a certificate or a file could not be made: the OpenSSL or system call.
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
+
+        package init(description: String) { self.description = description }
     }
 
     package enum Algorithm: Sendable {
