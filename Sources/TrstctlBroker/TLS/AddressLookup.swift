@@ -21,6 +21,8 @@ package enum AddressLookup {
     ///   - host: an address in the form of `IPLiteral`, or a host name of at most 253 bytes.
     ///   - port: 1 to 65535.
     ///   - deadline: when to stop waiting for a name server; literals ask none.
+    /// - Returns: 1 to `addressLimit` addresses.
+    /// - Throws: `ProbeError` of stage `resolve`.
     package static func addresses(
         of host: String, port: UInt16, deadline: Deadline
     ) throws(ProbeError) -> [PeerAddress] {

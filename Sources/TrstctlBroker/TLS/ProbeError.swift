@@ -1,5 +1,6 @@
 /// Why a probe saw no certificate: at which step, at which address, and the reason.
 package struct ProbeError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What happened.
     package enum Code: String, Sendable {
         /// The host, port or server name cannot be dialled or named.
         case invalidTarget
@@ -22,17 +23,21 @@ package struct ProbeError: Error, Equatable, Sendable, CustomStringConvertible {
         case local
     }
 
+    /// The steps of a probe.
     package enum Stage: String, Sendable {
         case resolve, connect, handshake
     }
 
+    /// What happened.
     package var code: Code
+    /// The step it happened in.
     package var stage: Stage
     /// What was dialled, for example `127.0.0.1:443`.
     package var address: String
     /// One line for people, printable.
     package var reason: String
 
+    /// Puts an error together.
     package init(_ code: Code, _ stage: Stage, _ address: String, _ reason: String) {
         self.code = code
         self.stage = stage

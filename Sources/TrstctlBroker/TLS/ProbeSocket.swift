@@ -10,8 +10,11 @@ struct ProbeSocket: ~Copyable {
     /// Connects.
     ///
     /// - Parameters:
+    ///   - peer: where to.
     ///   - connected: when to give up connecting.
     ///   - deadline: for sending and receiving.
+    /// - Returns: a connection that is established.
+    /// - Throws: `ProbeError` of stage `connect`.
     static func connect(
         to peer: PeerAddress, connected: Deadline, deadline: Deadline
     ) throws(ProbeError) -> ProbeSocket {
@@ -48,7 +51,9 @@ struct ProbeSocket: ~Copyable {
         }
     }
 
-    /// Sends everything. MSG_NOSIGNAL: a peer that went away is an error here, not a SIGPIPE.
+    /// Sends everything.
+    ///
+    /// MSG_NOSIGNAL: a peer that went away is an error here, not a SIGPIPE.
     borrowing func send(_ bytes: UnsafeRawBufferPointer) throws(ProbeError) {
         var rest = bytes
         while !rest.isEmpty {

@@ -15,8 +15,10 @@ package struct ServedChain: Sendable {
     package var certificates: [Certificate]
     /// For example `TLSv1.3`.
     package var protocolVersion: String
+    /// See `SystemTrust`.
     package var systemTrust: SystemTrust
 
+    /// Puts an answer together; `run` of `TLSProbe` makes real ones.
     package init(
         address: String, certificates: [Certificate], protocolVersion: String, systemTrust: SystemTrust
     ) {

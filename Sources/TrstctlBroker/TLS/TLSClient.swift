@@ -22,6 +22,8 @@ final class TLSClient {
     /// - Parameters:
     ///   - serverName: a DNS name for SNI (RFC 6066, 3), or nil for none.
     ///   - verifiedName: the name or address that the system's opinion is about.
+    ///   - address: for error texts.
+    /// - Throws: `ProbeError` when OpenSSL fails.
     init(serverName: String?, verifiedName: String, address: String) throws(ProbeError) {
         OpenSSLError.clear()
         guard let context = SSL_CTX_new(TLS_client_method()) else { throw TLSClient.local("SSL_CTX_new", address) }

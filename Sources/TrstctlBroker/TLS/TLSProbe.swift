@@ -12,6 +12,8 @@ package enum TLSProbe {
     ///   - port: 1 to 65535.
     ///   - serverName: the name for SNI; nil takes `host` when it is a name, and none when it is an address.
     ///   - deadline: for everything together.
+    /// - Returns: what the server showed.
+    /// - Throws: `ProbeError`; when no address answers, that of the last one.
     package static func run(
         host: String, port: UInt16, serverName: String? = nil, deadline: Deadline
     ) throws(ProbeError) -> ServedChain {
@@ -25,6 +27,8 @@ package enum TLSProbe {
     ///   - addresses: in the order to try; each one gets an equal share of the time that is left.
     ///   - serverName: the name for SNI; an IP literal is not sent (RFC 6066, 3: only DNS names are).
     ///   - deadline: for everything together.
+    /// - Returns: what the server showed.
+    /// - Throws: `ProbeError`; when no address answers, that of the last one.
     package static func run(
         addresses: [PeerAddress], serverName: String, deadline: Deadline
     ) throws(ProbeError) -> ServedChain {
