@@ -30,6 +30,7 @@ static inline EVP_PKEY *trstctl_EVP_EC_gen(const char *curve) { return EVP_EC_ge
 static inline EVP_PKEY *trstctl_EVP_RSA_gen(unsigned int bits) { return EVP_RSA_gen(bits); }
 
 static inline long trstctl_BIO_get_mem_data(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }
+static inline int trstctl_BIO_reset(BIO *bio) { return (int)BIO_reset(bio); }
 static inline long trstctl_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
     return SSL_set_tlsext_host_name(ssl, name);
 }

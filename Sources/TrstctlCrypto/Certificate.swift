@@ -28,6 +28,7 @@ package struct Certificate: Sendable {
     ///
     /// BER that is not DER is refused: OpenSSL would re-encode it, and the bytes served would not be the bytes hashed.
     /// - Parameter der: one certificate and nothing after it.
+    /// - Throws: `CertificateError` when the bytes are anything else.
     package init(der: Bytes) throws(CertificateError) {
         OpenSSLError.clear()
         let parsed = der.withUnsafeBytes { (bytes) -> (x509: OpaquePointer, rest: Int)? in
@@ -78,6 +79,10 @@ package struct Certificate: Sendable {
     }
 }
 
+extension Certificate: CustomStringConvertible {
+    package var description: String { "\(subject) \(fingerprintText)" }
+}
+
 extension Certificate: Hashable {
     package static func == (left: Certificate, right: Certificate) -> Bool { left.der == right.der }
     package func hash(into hasher: inout Hasher) { hasher.combine(fingerprint) }
@@ -85,14 +90,17 @@ extension Certificate: Hashable {
 
 /// Why bytes are not a certificate that this host works with.
 package struct CertificateError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is wrong.
     package enum Code: String, Sendable {
         case malformed, trailingBytes, notDER, cryptography
     }
 
+    /// What is wrong.
     package var code: Code
     /// One line for people.
     package var reason: String
 
+    /// Puts an error together.
     package init(_ code: Code, _ reason: String) {
         self.code = code
         self.reason = reason

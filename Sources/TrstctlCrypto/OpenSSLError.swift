@@ -20,6 +20,7 @@ package struct OpenSSLError: Error, Equatable, Sendable, CustomStringConvertible
     /// Takes every entry out of the calling thread's queue; call it directly after the failed call.
     ///
     /// - Parameter stage: the function or step that failed.
+    /// - Returns: the error; without reasons when the queue is empty.
     package static func take(_ stage: String) -> OpenSSLError {
         var error = OpenSSLError(stage: stage, reasons: [], library: 0, reason: 0)
         while true {

@@ -16,6 +16,8 @@ package enum PEM {
     /// Every block of a file, in order.
     ///
     /// - Parameter file: the file's bytes, at most `byteLimit`.
+    /// - Returns: at most `blockLimit` blocks, none when nothing in the file begins like one.
+    /// - Throws: `PEMError` when a bound is exceeded or a block cannot be read.
     package static func blocks(in file: Bytes) throws(PEMError) -> [PEMBlock] {
         guard file.count <= byteLimit else {
             throw PEMError(.tooBig, "\(file.count) bytes, the limit is \(byteLimit)")
@@ -49,6 +51,7 @@ package enum PEM {
     /// - Parameters:
     ///   - label: the text between `BEGIN` and the dashes.
     ///   - contents: what is encoded; the result is secret when this is.
+    /// - Returns: the block, or no bytes when OpenSSL has no memory.
     package static func encode(label: String, contents: Bytes) -> Bytes {
         guard let output = BIO_new(BIO_s_secmem()) else { return Bytes() }
         defer { BIO_free_all(output) }

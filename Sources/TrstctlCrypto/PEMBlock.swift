@@ -20,14 +20,17 @@ package struct PEMBlock: Sendable {
 
 /// Why bytes are not a PEM file.
 package struct PEMError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is wrong.
     package enum Code: String, Sendable {
         case tooBig, tooManyBlocks, malformed, cryptography
     }
 
+    /// What is wrong.
     package var code: Code
     /// One line for people, without content.
     package var reason: String
 
+    /// Puts an error together.
     package init(_ code: Code, _ reason: String) {
         self.code = code
         self.reason = reason

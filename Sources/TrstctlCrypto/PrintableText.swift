@@ -6,6 +6,7 @@ package enum PrintableText {
     /// - Parameters:
     ///   - bytes: any bytes.
     ///   - limit: the most bytes that are shown; a cut text ends in `...`.
+    /// - Returns: printable ASCII.
     package static func of(_ bytes: some Collection<UInt8>, limit: Int = 512) -> String {
         var shown = bytes.prefix(limit).map { (0x20...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }
         if bytes.count > limit { shown += Array("...".utf8) }

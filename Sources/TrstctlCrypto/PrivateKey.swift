@@ -15,6 +15,7 @@ package final class PrivateKey: @unchecked Sendable {
 
     // Unchecked Sendable: only read after init, and OpenSSL counts references and caches under its own locks.
     private let key: OpaquePointer
+    /// How the file encodes the key.
     package let kind: Kind
     /// The key's block as it stands in its file; wiped when the last reference goes away.
     package let pem: Bytes
@@ -22,6 +23,9 @@ package final class PrivateKey: @unchecked Sendable {
     /// Reads the one private key among the blocks of a file; other blocks are ignored.
     ///
     /// An encrypted key is an error: there is nobody to ask for a passphrase, and OpenSSL is kept from asking.
+    ///
+    /// - Parameter blocks: what `PEM.blocks` found in the file.
+    /// - Throws: `PrivateKeyError`: no key, several, encrypted, of a kind that is not supported, or malformed.
     package init(blocks: [PEMBlock]) throws(PrivateKeyError) {
         let candidates = blocks.filter { $0.isPrivateKey }
         guard let block = candidates.first else { throw PrivateKeyError(.missing, "no private key") }
@@ -54,6 +58,9 @@ package final class PrivateKey: @unchecked Sendable {
     ///
     /// The public halves must be equal, and the private half must sign what the certificate's key verifies: a file whose
     /// halves do not belong together has the right public key and still breaks every handshake.
+    ///
+    /// - Parameter certificate: the leaf, usually.
+    /// - Returns: false also when either key is of a kind that cannot sign.
     package func matches(_ certificate: Certificate) -> Bool {
         defer { OpenSSLError.clear() }
         guard let other = certificate.handle.publicKey, EVP_PKEY_eq(key, other) == 1 else { return false }
@@ -102,16 +109,19 @@ package final class PrivateKey: @unchecked Sendable {
     }
 }
 
-/// Why a file gives no usable private key. Never holds any of its content.
+/// Why a file gives no usable private key, without any of its content.
 package struct PrivateKeyError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is wrong.
     package enum Code: String, Sendable {
         case missing, several, encrypted, unsupported, malformed
     }
 
+    /// What is wrong.
     package var code: Code
     /// What was found, one line for people.
     package var reason: String
 
+    /// Puts an error together.
     package init(_ code: Code, _ reason: String) {
         self.code = code
         self.reason = reason

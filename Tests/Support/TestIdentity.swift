@@ -35,7 +35,12 @@ package final class TestIdentity: @unchecked Sendable {
 
     /// Makes a key and a certificate for it; without an issuer the certificate signs itself.
     ///
-    /// - Parameter sharing: takes this identity's key in place of a new one, for cross-signed certificates.
+    /// - Parameters:
+    ///   - request: what the certificate says.
+    ///   - algorithm: of the new key.
+    ///   - issuer: who signs.
+    ///   - other: takes this identity's key in place of a new one, for cross-signed certificates.
+    /// - Throws: `TestPKI.Failure`.
     package init(
         _ request: CertificateRequest, algorithm: TestPKI.Algorithm, issuer: TestIdentity?,
         sharing other: TestIdentity? = nil

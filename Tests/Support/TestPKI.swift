@@ -10,6 +10,8 @@ package final class TestPKI: Sendable {
     /// How a certificate or a file could not be made: the OpenSSL or system call.
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
+
+        package init(description: String) { self.description = description }
     }
 
     package enum Algorithm: Sendable {
@@ -42,6 +44,7 @@ package final class TestPKI: Sendable {
     /// Makes the authorities.
     ///
     /// - Parameter directory: an existing directory that stays; by default a new one under `/tmp` that is removed again.
+    /// - Throws: `Failure` or `SystemError`.
     package init(_ directory: String? = nil) throws {
         if let directory {
             self.directory = directory
@@ -74,8 +77,13 @@ package final class TestPKI: Sendable {
     /// - Parameters:
     ///   - name: the file name, and the common name.
     ///   - names: DNS names and IP addresses of the subject alternative name extension, by default `name`.
+    ///   - algorithm: of the leaf's key.
     ///   - startsAt: seconds from now.
     ///   - lasts: seconds of validity.
+    ///   - signer: whose signature it carries.
+    ///   - keyFormat: how the key is written.
+    /// - Returns: the certificate and the paths of its files.
+    /// - Throws: `Failure` or `SystemError`.
     package func issue(
         _ name: String, names: [String]? = nil, algorithm: Algorithm = .ecdsaP256, startsAt: Int64 = -3600,
         lasts: Int64 = 90 * 86400, by signer: Signer = .intermediate, keyFormat: KeyFormat = .pkcs8

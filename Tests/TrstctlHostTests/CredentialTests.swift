@@ -87,6 +87,8 @@ import TrstctlTestSupport
         #expect(code(pki.directory, made.keyPath) == .notRegular)
         #expect(code(fifo, made.keyPath) == .notRegular)
         #expect(code(empty, made.keyPath) == .empty)
+        // A regular file that holds more than its size says, as one that grows does.
+        #expect(code("/proc/self/status", made.keyPath) == .changing)
         #expect(code(big, made.keyPath) == .tooBig)
         #expect(code(binary, made.keyPath) == .notPEM)
         #expect(refusal(binary, made.keyPath)?.next.contains("openssl x509 -inform DER") == true)

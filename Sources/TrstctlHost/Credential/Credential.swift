@@ -7,9 +7,12 @@ package struct Credential: Sendable {
     package var leaf: Certificate
     /// The issuers, each the issuer of the one before; empty when the leaf is self-signed or its issuer is a root.
     package var chain: [Certificate]
+    /// The leaf's key.
     package var privateKey: PrivateKey
+    /// What the operator should know.
     package var warnings: [CredentialWarning]
 
+    /// Puts a credential together, unchecked; `CredentialLoader` checks.
     package init(
         leaf: Certificate, chain: [Certificate], privateKey: PrivateKey, warnings: [CredentialWarning] = []
     ) {

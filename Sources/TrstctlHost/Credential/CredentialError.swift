@@ -2,6 +2,7 @@
 ///
 /// The texts name files, certificate subjects and dates; never the content of a key.
 package struct CredentialError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What is wrong.
     package enum Code: String, CaseIterable, Sendable {
         // The files.
         case missing, unreadable, notRegular, empty, tooBig, changing
@@ -16,14 +17,18 @@ package struct CredentialError: Error, Equatable, Sendable, CustomStringConverti
         case cryptography
     }
 
+    /// What is wrong.
     package var code: Code
     /// The file.
     package var object: String
+    /// What a good credential has there.
     package var expected: String
+    /// What this one has.
     package var found: String
     /// What to do or to type next.
     package var next: String
 
+    /// Puts an error together.
     package init(_ code: Code, _ object: String, expected: String, found: String, next: String) {
         self.code = code
         self.object = object
@@ -39,6 +44,7 @@ package struct CredentialError: Error, Equatable, Sendable, CustomStringConverti
 
 /// Something about a credential that an operator should know, and that does not keep it from being deployed.
 package struct CredentialWarning: Equatable, Sendable, CustomStringConvertible {
+    /// What to know.
     package enum Code: String, Sendable {
         /// Others than the owner may read or change the private key's file.
         case keyFilePermissions
@@ -48,10 +54,12 @@ package struct CredentialWarning: Equatable, Sendable, CustomStringConvertible {
         case rootNotValid
     }
 
+    /// What to know.
     package var code: Code
     /// One sentence, with the next step where there is one.
     package var description: String
 
+    /// Puts a warning together.
     package init(_ code: Code, _ description: String) {
         self.code = code
         self.description = description

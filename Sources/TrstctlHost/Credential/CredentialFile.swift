@@ -3,6 +3,7 @@ package import TrstctlSystem
 
 /// The content of one of a credential's files, read once and bounded.
 package struct CredentialFile: Sendable {
+    /// Where it was read, as the caller named it.
     package var path: String
     /// Treated as secret always: a certificate's file may hold the key as well.
     package var content: Bytes
@@ -12,6 +13,7 @@ package struct CredentialFile: Sendable {
     /// The most bytes of a file: 1 MiB.
     package static let limit = 1 << 20
 
+    /// A content from elsewhere, for tests.
     package init(path: String, content: Bytes, permissions: UInt32) {
         self.path = path
         self.content = content
@@ -21,6 +23,9 @@ package struct CredentialFile: Sendable {
     /// Opens the file, following symbolic links once (certbot's `live/` consists of them), and reads that file.
     ///
     /// It never waits: a FIFO or a device is refused, not read.
+    /// - Parameter path: absolute, or relative to the working directory.
+    /// - Returns: 1 byte to `limit`.
+    /// - Throws: `CredentialError` that says what the path leads to.
     package static func read(_ path: String) throws(CredentialError) -> CredentialFile {
         guard !path.isEmpty, !path.utf8.contains(0) else {
             throw CredentialError(

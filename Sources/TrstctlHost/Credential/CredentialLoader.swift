@@ -15,6 +15,7 @@ package struct CredentialLoader: Sendable {
     /// Reads one file; a test puts its own here.
     package var read: @Sendable (String) throws(CredentialError) -> CredentialFile
 
+    /// A loader for these paths; see the properties of the same names.
     package init(
         certificatePath: String, keyPath: String, chainPath: String? = nil, dropsRoot: Bool = false,
         read: @escaping @Sendable (String) throws(CredentialError) -> CredentialFile = CredentialFile.read
@@ -33,6 +34,8 @@ package struct CredentialLoader: Sendable {
     ///   - keyPath: a PEM file with one unencrypted private key; may be the same file.
     ///   - chainPath: a PEM file with the issuers that `certificatePath` lacks.
     ///   - now: Unix seconds.
+    /// - Returns: a credential that passed every check.
+    /// - Throws: `CredentialError`, the first check that failed.
     package static func load(
         certificatePath: String, keyPath: String, chainPath: String? = nil, now: Int64
     ) throws(CredentialError) -> Credential {
@@ -42,6 +45,8 @@ package struct CredentialLoader: Sendable {
     /// Loads and checks; reads everything a second time when the first reading may have met a renewal halfway.
     ///
     /// - Parameter now: Unix seconds.
+    /// - Returns: a credential that passed every check.
+    /// - Throws: `CredentialError`, the first check that failed.
     package func load(now: Int64) throws(CredentialError) -> Credential {
         do {
             return try attempt(now: now)
