@@ -1,0 +1,164 @@
+import TrstctlPolicy
+import TrstctlSystem
+
+extension ManifestParser {
+    /// The most fields in one target's configuration, and items in one of its lists.
+    static let maximumFields = 256
+
+    /// One entry of `credentials:`.
+    static func credential(
+        _ entry: YAMLNode.Entry, _ scope: ManifestScope
+    ) throws(ManifestError) -> CredentialSource {
+        let name = try entryName(entry.key.text, "a credential", at: entry.keyStart, scope)
+        let what = "credentials.\(name)"
+        let fields = try scope.mapping(entry.value, what, keys: ["certificate", "key", "chain"])
+        guard let certificate = fields["certificate"] else {
+            throw scope.missing("certificate", in: what, at: entry.keyStart)
+        }
+        guard let key = fields["key"] else { throw scope.missing("key", in: what, at: entry.keyStart) }
+        var source = CredentialSource(
+            name: name, certificate: try path(certificate.value, "\(what).certificate", scope),
+            key: try path(key.value, "\(what).key", scope))
+        if let chain = fields["chain"] { source.chain = try path(chain.value, "\(what).chain", scope) }
+        return source
+    }
+
+    private static func path(_ node: YAMLNode, _ what: String, _ scope: ManifestScope) throws(ManifestError) -> Bytes {
+        let text = try scope.text(node, what)
+        let path = scope.resolve(text)
+        guard !text.isEmpty, text.utf8.last != UInt8(ascii: "/"), !text.utf8.contains(0) else {
+            throw scope.error(
+                .badPath, at: node.start, "expected the path of a file as \(what), found \"\(printable(text))\"",
+                nextStep: "write the file's path, absolute or relative to the manifest")
+        }
+        guard path.count <= AbsolutePath.maximumBytes else {
+            throw scope.error(
+                .badPath, at: node.start, "\(what) is longer than \(AbsolutePath.maximumBytes) bytes",
+                nextStep: "use a shorter path")
+        }
+        return path
+    }
+
+    /// One entry of `targets:`.
+    static func target(
+        _ entry: YAMLNode.Entry, credentials: Set<EntryName>, _ scope: ManifestScope
+    ) throws(ManifestError) -> Target {
+        let name = try entryName(entry.key.text, "a target", at: entry.keyStart, scope)
+        let what = "targets.\(name)"
+        let fields = try scope.mapping(entry.value, what, keys: ["connector", "credential", "config", "probe"])
+        guard let connector = fields["connector"] else {
+            throw scope.missing("connector", in: what, at: entry.keyStart)
+        }
+        guard let credential = fields["credential"] else {
+            throw scope.missing("credential", in: what, at: entry.keyStart)
+        }
+        var target = Target(
+            name: name,
+            connector: try connectorName(
+                try scope.text(connector.value, "\(what).connector"), at: connector.value.start, scope),
+            credential: try entryName(
+                try scope.text(credential.value, "\(what).credential"), "a credential", at: credential.value.start,
+                scope))
+        guard credentials.contains(target.credential) else {
+            let meant = suggestion(for: Array(target.credential.text.utf8), among: credentials.map(\.text).sorted())
+            throw scope.error(
+                .unknownReference, at: credential.value.start,
+                "expected the name of an entry of credentials: as \(what).credential, found \"\(target.credential)\"",
+                nextStep: meant.map { "did you mean \"\($0)\"?" }
+                    ?? "add it to credentials: with its certificate and key")
+        }
+        if let config = fields["config"] { target.config = try self.config(config.value, "\(what).config", scope) }
+        if let probe = fields["probe"] { target.probe = try self.probe(probe, "\(what).probe", scope) }
+        return target
+    }
+
+    private static func config(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> [Target.Field] {
+        let entries = try scope.mapping(node, what)
+        guard entries.count <= maximumFields else {
+            throw scope.error(
+                .tooMany, at: node.start, "expected at most \(maximumFields) fields in \(what), found \(entries.count)",
+                nextStep: "remove some")
+        }
+        var fields: [Target.Field] = []
+        for entry in entries {
+            guard isFieldName(entry.key.bytes) else {
+                throw scope.error(
+                    .badName, at: entry.keyStart,
+                    "expected the name of a field in \(what), 1 to 63 of a-z A-Z 0-9 . _ - beginning with a letter, "
+                        + "found \"\(printable(Bytes(entry.key.bytes)))\"",
+                    nextStep: "run: trstctl plugin inspect NAME, which lists the connector's fields")
+            }
+            let value = try value(entry.value, "\(what).\(entry.key.text)", scope)
+            fields.append(Target.Field(key: entry.key.text, value: value))
+        }
+        return fields
+    }
+
+    private static func isFieldName(_ bytes: [UInt8]) -> Bool {
+        let isLetter = { (byte: UInt8) in (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) }
+        guard let first = bytes.first, isLetter(first), bytes.count <= 63 else { return false }
+        return bytes.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || [0x2D, 0x2E, 0x5F].contains($0) }
+    }
+
+    private static func value(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> ConfigValue {
+        switch node.content {
+        case .mapping: throw scope.wrongType(node, what, "a text, number, boolean or list of texts")
+        case .sequence: return .list(try strings(node, what, atMost: maximumFields, scope))
+        case .scalar(let scalar):
+            switch scalar.plainMeaning {
+            case .none: return .string(scalar.text)
+            case .boolean(let value): return .boolean(value)
+            case .integer(let value): return .integer(value)
+            case .null: throw scope.wrongType(node, what, "a text, number, boolean or list of texts")
+            case .hugeInteger:
+                throw scope.error(
+                    .outOfRange, at: node.start, "\(what): \(printable(scalar.text)) does not fit into 64 bits",
+                    nextStep: "put it in quotes if it is meant as a text")
+            case .ambiguous:
+                throw scope.error(
+                    .wrongType, at: node.start,
+                    "\(what): \(scalar.text) means a text to some readers of YAML and something else to others",
+                    nextStep: "write true or false for a boolean, \"\(scalar.text)\" in quotes for a text")
+            }
+        }
+    }
+
+    private static func probe(
+        _ entry: YAMLNode.Entry, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> Probe {
+        let fields = try scope.mapping(entry.value, what, keys: ["address", "server_name", "timeout"])
+        guard let field = fields["address"] else { throw scope.missing("address", in: what, at: entry.keyStart) }
+        let address = try parsed(field.value, "\(what).address", scope) { (text) throws(GrammarError) in
+            try DialAddress(text)
+        }
+        var probe = Probe(address: address, serverName: nil)
+        if let name = fields["server_name"] {
+            probe.serverName = try parsed(name.value, "\(what).server_name", scope) { (text) throws(GrammarError) in
+                try DNSName(text)
+            }
+        } else if case .name(let name) = address.host {
+            probe.serverName = name
+        }
+        if let timeout = fields["timeout"] {
+            probe.timeout = try scope.integer(timeout.value, "\(what).timeout (seconds)", in: Probe.timeoutBounds)
+        }
+        return probe
+    }
+
+    private static func parsed<Value>(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope, _ parse: (String) throws(GrammarError) -> Value
+    ) throws(ManifestError) -> Value {
+        let text = try scope.text(node, what)
+        do throws(GrammarError) {
+            return try parse(text)
+        } catch {
+            throw scope.error(
+                .badAddress, at: node.start, "\(what): \(error)", nextStep: "correct it; spec/grants.md has the grammar"
+            )
+        }
+    }
+}

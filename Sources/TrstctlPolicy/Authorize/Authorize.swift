@@ -1,0 +1,145 @@
+package import TrstctlSystem
+
+/// The permission for one effect. Only `authorize` makes one, so an effect that takes a ticket cannot be reached
+/// without a decision.
+package enum Ticket: Hashable, Sendable {
+    case file(FileTicket)
+    case exec(ExecTicket)
+    case dial(DialTicket)
+    case socket(SocketTicket)
+}
+
+/// The permission to touch one file.
+package struct FileTicket: Hashable, Sendable {
+    /// What may be done to it.
+    package enum Access: String, Hashable, Sendable {
+        case read
+        case stat
+        case write
+        case remove
+    }
+
+    /// What may be done to it.
+    package let access: Access
+    /// The directory to open first, the one that the operator's text names.
+    package let root: AbsolutePath
+    /// The components beneath it, at least one; to be resolved by the kernel without following a link.
+    package let relative: [Bytes]
+    /// The whole path.
+    package let path: AbsolutePath
+    /// The rule that allows it, as text for people.
+    package let grant: String
+
+    fileprivate init(access: Access, root: AbsolutePath, relative: [Bytes], path: AbsolutePath, grant: String) {
+        self.access = access
+        self.root = root
+        self.relative = relative
+        self.path = path
+        self.grant = grant
+    }
+}
+
+/// The permission to run one program with these arguments.
+package struct ExecTicket: Hashable, Sendable {
+    /// The arguments; the first is the program's absolute path.
+    package let argv: [Bytes]
+    /// The program.
+    package let program: AbsolutePath
+    /// The rule that allows it, as text for people.
+    package let grant: String
+
+    fileprivate init(argv: [Bytes], program: AbsolutePath, grant: String) {
+        self.argv = argv
+        self.program = program
+        self.grant = grant
+    }
+}
+
+/// The permission to connect to one peer.
+package struct DialTicket: Hashable, Sendable {
+    /// The peer.
+    package let address: DialAddress
+    /// The rule that allows it, as text for people.
+    package let grant: String
+
+    fileprivate init(address: DialAddress, grant: String) {
+        self.address = address
+        self.grant = grant
+    }
+}
+
+/// The permission to connect to one Unix socket.
+package struct SocketTicket: Hashable, Sendable {
+    /// The socket.
+    package let path: AbsolutePath
+    /// The rule that allows it, as text for people.
+    package let grant: String
+
+    fileprivate init(path: AbsolutePath, grant: String) {
+        self.path = path
+        self.grant = grant
+    }
+}
+
+/// What `authorize` decides.
+package enum Decision: Hashable, Sendable {
+    case allowed(Ticket)
+    case denied(Denial)
+}
+
+/// Decides whether a connector's operation is performed: the one choke point of every side effect.
+///
+/// - Parameters:
+///   - operation: what the connector asks for.
+///   - effective: what it declared and the operator approved, see `GrantSet.intersection`.
+///   - scope: what the call that the operation belongs to may do.
+///   - declared: what the connector declared, if known; it only makes a denial say whether the manifest can help.
+package func authorize(
+    _ operation: Operation, effective: GrantSet, scope: ScopeRights, declared: GrantSet? = nil
+) -> Decision {
+    guard let capability = operation.capability else { return .denied(.unsupported(operation)) }
+    if operation.isMutation, scope == .readOnly { return .denied(.readOnly(operation, capability)) }
+    if let ticket = ticket(operation, in: effective) { return .allowed(ticket) }
+    if case .exec(let argv) = operation {
+        do throws(GrammarError) {
+            _ = try ExecGrant(argv: argv)
+        } catch {
+            return .denied(.malformed(error, capability: capability))
+        }
+    }
+    if let declared, ticket(operation, in: declared) == nil {
+        return .denied(.notDeclared(operation, capability))
+    }
+    return .denied(.notGranted(operation, capability, nearest: effective.nearest(to: operation)))
+}
+
+private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
+    switch operation {
+    case .readFile(let path): file(path, .read, grants.read)
+    case .stat(let path): file(path, .stat, grants.read + grants.write)
+    case .writeFile(let path): file(path, .write, grants.write)
+    case .removeFile(let path): file(path, .remove, grants.write)
+    case .exec(let argv):
+        grants.exec.first { $0.covers(argv) }.map {
+            .exec(ExecTicket(argv: $0.argv, program: $0.program, grant: $0.description))
+        }
+    case .dial(let address):
+        grants.dial.first { $0.covers(address) }.map {
+            .dial(DialTicket(address: address, grant: $0.description))
+        }
+    case .dialSocket(let path):
+        grants.dial.first { $0 == .socket(path) }.map {
+            .socket(SocketTicket(path: path, grant: $0.description))
+        }
+    case .unsupported: nil
+    }
+}
+
+// Of several rules that cover the path the one anchored deepest counts: the operator's most exact text.
+private func file(_ path: AbsolutePath, _ access: FileTicket.Access, _ rules: [PathGrant]) -> Ticket? {
+    let covering = rules.filter { $0.covers(path) }
+    let deepest = covering.max { $0.anchor.components.count < $1.anchor.components.count }
+    guard let rule = deepest, let relative = path.components(below: rule.anchor) else { return nil }
+    return .file(
+        FileTicket(access: access, root: rule.anchor, relative: relative, path: path, grant: rule.description))
+}

@@ -1,0 +1,34 @@
+import TrstctlSystem
+
+extension GrantSet {
+    /// The rule that comes closest to an operation that none covers: a hint for a typing mistake, never a decision.
+    func nearest(to operation: Operation) -> String? {
+        switch operation {
+        case .readFile(let path): nearest(to: path, read)
+        case .stat(let path): nearest(to: path, read + write)
+        case .writeFile(let path), .removeFile(let path): nearest(to: path, write)
+        case .exec(let argv): exec.first { $0.argv.first == argv.first }?.description
+        case .dial(let address):
+            dial.first { rule in
+                if case .exactly(let granted) = rule { return granted.host == address.host }
+                return false
+            }?.description ?? dial.first { $0.port == address.port }?.description
+        case .dialSocket:
+            dial.first { rule in
+                if case .socket = rule { return true }
+                return false
+            }?.description
+        case .unsupported: nil
+        }
+    }
+
+    private func nearest(to path: AbsolutePath, _ rules: [PathGrant]) -> String? {
+        let ranked = rules.map { rule in (rule: rule, shared: shared(path.components, rule.path.components)) }
+        guard let best = ranked.max(by: { $0.shared < $1.shared }), best.shared > 0 else { return nil }
+        return best.rule.description
+    }
+
+    private func shared(_ left: [Bytes], _ right: [Bytes]) -> Int {
+        zip(left, right).prefix { $0 == $1 }.count
+    }
+}

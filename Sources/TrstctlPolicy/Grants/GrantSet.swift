@@ -1,0 +1,116 @@
+import TrstctlSystem
+
+/// What a connector declares, what a manifest approves, or what both allow together. Empty means nothing.
+package struct GrantSet: Hashable, Sendable {
+    /// The most rules that one capability can have.
+    package static let maximumRules = 256
+
+    /// Rules of `fs.read`.
+    package var read: [PathGrant]
+    /// Rules of `fs.write`.
+    package var write: [PathGrant]
+    /// Rules of `net.dial`.
+    package var dial: [DialGrant]
+    /// Rules of `process.exec`.
+    package var exec: [ExecGrant]
+
+    package init(
+        read: [PathGrant] = [], write: [PathGrant] = [], dial: [DialGrant] = [], exec: [ExecGrant] = []
+    ) {
+        self.read = read
+        self.write = write
+        self.dial = dial
+        self.exec = exec
+    }
+
+    /// Reads rules as a connector declares them or a manifest approves them.
+    ///
+    /// - Throws: `GrammarError` for the first rule that breaks its grammar, and for more than 256 rules of one
+    ///   capability.
+    package static func parse(
+        read: [String] = [], write: [String] = [], dial: [String] = [], exec: [[String]] = []
+    ) throws(GrammarError) -> GrantSet {
+        for count in [read.count, write.count, dial.count, exec.count] where count > maximumRules {
+            throw GrammarError(
+                .tooManyRules, found: Bytes("\(count) rules"), "a capability has at most \(maximumRules) rules")
+        }
+        var grants = GrantSet()
+        for text in read { grants.read.append(try PathGrant(text)) }
+        for text in write { grants.write.append(try PathGrant(text)) }
+        for text in dial { grants.dial.append(try DialGrant(text)) }
+        for argv in exec { grants.exec.append(try ExecGrant(argv)) }
+        return grants
+    }
+
+    /// True when nothing is granted.
+    package var isEmpty: Bool { read.isEmpty && write.isEmpty && dial.isEmpty && exec.isEmpty }
+
+    /// What both sets allow, rule by rule on the grammar, without rules that another one covers.
+    ///
+    /// The result depends on neither the order nor the repetition of rules. It never allows what one of the sets does
+    /// not allow, and it grows only when one of them grows.
+    package static func intersection(declared: GrantSet, approved: GrantSet) -> GrantSet {
+        GrantSet(
+            read: paths(declared: declared.read, approved: approved.read),
+            write: paths(declared: declared.write, approved: approved.write),
+            dial: pairs(declared.dial, approved.dial) { left, right in
+                right.covers(left) ? left : left.covers(right) ? right : nil
+            },
+            exec: pairs(declared.exec, approved.exec) { $0 == $1 ? $0 : nil }
+        ).normalised
+    }
+
+    private static func paths(declared: [PathGrant], approved: [PathGrant]) -> [PathGrant] {
+        pairs(declared, approved, PathGrant.intersection)
+    }
+
+    private static func pairs<Rule>(_ left: [Rule], _ right: [Rule], _ both: (Rule, Rule) -> Rule?) -> [Rule] {
+        left.flatMap { one in right.compactMap { both(one, $0) } }
+    }
+
+    /// The same set with its rules sorted by their bytes, without those that another rule makes superfluous.
+    package var normalised: GrantSet {
+        GrantSet(
+            read: GrantSet.needed(read.sorted(by: GrantSet.precedes), GrantSet.replaces),
+            write: GrantSet.needed(write.sorted(by: GrantSet.precedes), GrantSet.replaces),
+            dial: GrantSet.needed(dial.sorted { precedesByBytes($0.bytes, $1.bytes) }) { $0.covers($1) },
+            exec: GrantSet.needed(exec.sorted { $0.argv.lexicographicallyPrecedes($1.argv, by: precedesByBytes) }) {
+                $0 == $1
+            })
+    }
+
+    private static func precedes(_ left: PathGrant, _ right: PathGrant) -> Bool {
+        left == right
+            ? left.anchor.components.count > right.anchor.components.count
+            : precedesByBytes(left.bytes, right.bytes)
+    }
+
+    // A rule that is anchored deeper stays beside a wider one: the operator named that directory, and it may lie
+    // behind a link that the wider rule would not follow.
+    private static func replaces(_ left: PathGrant, _ right: PathGrant) -> Bool {
+        left.covers(right) && left.anchor.components.count >= right.anchor.components.count
+    }
+
+    // Expects sorted rules, so that equal ones are neighbours and the first of them stays.
+    private static func needed<Rule: Equatable>(_ rules: [Rule], _ replaces: (Rule, Rule) -> Bool) -> [Rule] {
+        var distinct: [Rule] = []
+        for rule in rules where rule != distinct.last { distinct.append(rule) }
+        return distinct.filter { rule in !distinct.contains { $0 != rule && replaces($0, rule) } }
+    }
+
+    /// The rules that the other set does not allow, or allows only in part: what is asked for but not approved.
+    package func difference(from approved: GrantSet) -> GrantSet {
+        GrantSet(
+            read: read.filter { rule in !approved.read.contains { $0.covers(rule) } },
+            write: write.filter { rule in !approved.write.contains { $0.covers(rule) } },
+            dial: dial.filter { rule in !approved.dial.contains { $0.covers(rule) } },
+            exec: exec.filter { !approved.exec.contains($0) })
+    }
+
+    /// True when the other set allows everything that this one allows.
+    package func isSubset(of other: GrantSet) -> Bool { difference(from: other).isEmpty }
+}
+
+private func precedesByBytes(_ left: Bytes, _ right: Bytes) -> Bool {
+    left.array.lexicographicallyPrecedes(right.array)
+}
