@@ -1,1 +1,207 @@
-#include "trstctl_sandbox.h"
+#define _GNU_SOURCE
+#include "internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#define PR_GET_MDWE 66
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+// Descriptors of the child, by number. Those from 3 on are close-on-exec, so the program sees 0, 1 and 2.
+enum { REPORT_SLOT = TRSTCTL_PROGRAM_SLOT + 1, RULESET_SLOT, FIRST_CLOSED, PARKING = 16 };
+
+// The kernel's signal set: 64 bits. The raw call, because glibc's leaves out the two signals it uses itself.
+static void set_signal_mask(const uint64_t *mask, uint64_t *before) {
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, before, sizeof *mask);
+}
+
+struct report {
+    int stage;
+    int error;
+};
+
+static _Noreturn void fail(int descriptor, int stage) {
+    struct report report = {.stage = stage, .error = errno};
+    ssize_t written = write(descriptor, &report, sizeof report);
+    _exit(written == sizeof report ? 127 : 126);
+}
+
+// CLONE_CLEAR_SIGHAND resets handlers; what the host ignores (SIGPIPE) would stay ignored. A zeroed kernel sigaction is
+// SIG_DFL on every architecture. SIGKILL and SIGSTOP answer EINVAL.
+static void reset_signals(void) {
+    const unsigned long fresh[4] = {0};
+    for (int signal = 1; signal <= 64; signal++) syscall(SYS_rt_sigaction, signal, fresh, NULL, sizeof(uint64_t));
+    const uint64_t none = 0;
+    set_signal_mask(&none, NULL);
+}
+
+static int park(int descriptor) { return descriptor == -1 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, PARKING); }
+
+static int place(int descriptor, int slot) {
+    if (descriptor == -1) return close(slot) == -1 && errno != EBADF ? -1 : 0;
+    return dup3(descriptor, slot, O_CLOEXEC) == -1 ? -1 : 0;
+}
+
+// Moves everything out of the way first, so that no slot overwrites a descriptor that is still needed.
+static void arrange_descriptors(const struct trstctl_spawn_request *request, int *report) {
+    int input = request->standard_input;
+    if (input == -1) input = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (input == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+    int parked_report = park(*report);
+    if (parked_report == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+    *report = parked_report;
+    int output = park(request->standard_output), error = park(request->standard_error);
+    int program = park(request->executable), ruleset = park(request->landlock_ruleset);
+    input = park(input);
+    if (input == -1 || output == -1 || error == -1 || (program == -1 && request->executable != -1) ||
+        (ruleset == -1 && request->landlock_ruleset != -1))
+        fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+    if (dup2(input, 0) == -1 || dup2(output, 1) == -1 || dup2(error, 2) == -1 ||
+        place(program, TRSTCTL_PROGRAM_SLOT) == -1 || place(ruleset, RULESET_SLOT) == -1 ||
+        place(parked_report, REPORT_SLOT) == -1)
+        fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+    *report = REPORT_SLOT;
+    if (syscall(SYS_close_range, FIRST_CLOSED, ~0U, 0) == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+}
+
+static int set_limit(const struct trstctl_spawn_limit *limit) {
+    struct {
+        uint64_t soft, hard;
+    } present, wanted;
+    if (syscall(SYS_prlimit64, 0, limit->resource, NULL, &present) == -1) return -1;
+    wanted.soft = wanted.hard = limit->value < present.hard ? limit->value : present.hard;
+    return (int)syscall(SYS_prlimit64, 0, limit->resource, &wanted, NULL);
+}
+
+// Runs in the child: only async-signal-safe calls, because other threads of the host held locks when it was cloned.
+static _Noreturn void become(const struct trstctl_spawn_request *request, int report, pid_t host) {
+    uint32_t flags = request->flags;
+    if (flags & TRSTCTL_SPAWN_NEW_SESSION && setsid() == -1) fail(report, TRSTCTL_STAGE_SESSION);
+    arrange_descriptors(request, &report);
+    reset_signals();
+    for (size_t i = 0; i < request->limit_count; i++)
+        if (set_limit(&request->limits[i]) == -1) fail(report, TRSTCTL_STAGE_LIMITS);
+
+    // Room: unshare or setns, private /proc, setgroups, setresgid, setresuid (raw calls: glibc's signal other threads).
+
+    if (flags & TRSTCTL_SPAWN_PRIVATE_UMASK) umask(077);
+    if (flags & TRSTCTL_SPAWN_AT_ROOT && chdir("/") == -1) fail(report, TRSTCTL_STAGE_DIRECTORY);
+    if (flags & TRSTCTL_SPAWN_DIE_WITH_HOST) {
+        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1) fail(report, TRSTCTL_STAGE_PARENT_DEATH);
+        if (getppid() != host) {  // the host died before the line above took effect
+            errno = ESRCH;
+            fail(report, TRSTCTL_STAGE_PARENT_DEATH);
+        }
+    }
+    if (flags & TRSTCTL_SPAWN_NO_NEW_PRIVS && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
+        fail(report, TRSTCTL_STAGE_NO_NEW_PRIVS);
+    if (flags & TRSTCTL_SPAWN_DENY_WRITE_EXEC && prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == -1)
+        fail(report, TRSTCTL_STAGE_MDWE);
+    if (request->landlock_ruleset != -1 && trstctl_landlock_restrict(RULESET_SLOT) == -1)
+        fail(report, TRSTCTL_STAGE_LANDLOCK);
+    if (request->seccomp_profile != TRSTCTL_SECCOMP_NONE && trstctl_seccomp_install() == -1)
+        fail(report, TRSTCTL_STAGE_SECCOMP);
+
+    if (request->executable != -1)
+        syscall(SYS_execveat, TRSTCTL_PROGRAM_SLOT, "", request->argv, request->envp, AT_EMPTY_PATH);
+    else
+        execve(request->path, request->argv, request->envp);
+    fail(report, TRSTCTL_STAGE_EXEC);
+}
+
+static int refuse(struct trstctl_spawn_result *result, int stage, int error) {
+    *result = (struct trstctl_spawn_result){.pid = -1, .pidfd = -1, .stage = stage, .error = error};
+    return -1;
+}
+
+static void kill_and_reap(int pidfd) {
+    siginfo_t info;
+    syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
+    while (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) == -1 && errno == EINTR) continue;
+    close(pidfd);
+}
+
+int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result) {
+    int confined = request->landlock_ruleset != -1 || request->seccomp_profile != TRSTCTL_SECCOMP_NONE;
+    int runnable = request->executable != -1 || (request->path && request->path[0] == '/');
+    if (!runnable || !request->argv || !request->envp ||
+        (confined && !(request->flags & TRSTCTL_SPAWN_NO_NEW_PRIVS)) ||
+        (request->seccomp_profile != TRSTCTL_SECCOMP_NONE && request->seccomp_profile != TRSTCTL_SECCOMP_CONNECTOR))
+        return refuse(result, TRSTCTL_STAGE_REQUEST, EINVAL);
+
+    int channel[2];
+    if (pipe2(channel, O_CLOEXEC) == -1) return refuse(result, TRSTCTL_STAGE_PIPE, errno);
+
+    // No signal may run one of the host's handlers in the child before its dispositions are reset.
+    const uint64_t all = ~(uint64_t)0;
+    uint64_t before = 0;
+    int pidfd = -1;
+    pid_t host = getpid();
+    struct clone_args arguments = {
+        .flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    set_signal_mask(&all, &before);
+    // The memory is copied on write and not shared (no CLONE_VM): PR_SET_MDWE belongs to the memory, and would
+    // otherwise be set on the host.
+    long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0) become(request, channel[1], host);
+    int error = errno;
+    set_signal_mask(&before, NULL);
+    close(channel[1]);
+    if (pid == -1) {
+        close(channel[0]);
+        return refuse(result, TRSTCTL_STAGE_CLONE, error);
+    }
+
+    // The writing end closes when the program starts (close-on-exec): no bytes means success.
+    struct report report;
+    ssize_t got;
+    do got = read(channel[0], &report, sizeof report);
+    while (got == -1 && errno == EINTR);
+    close(channel[0]);
+    if (got == 0) {
+        *result = (struct trstctl_spawn_result){.pid = (pid_t)pid, .pidfd = pidfd, .stage = TRSTCTL_STAGE_NONE};
+        return 0;
+    }
+    kill_and_reap(pidfd);
+    if (got != sizeof report) return refuse(result, TRSTCTL_STAGE_REPORT, EPROTO);
+    return refuse(result, report.stage, report.error);
+}
+
+int trstctl_can_deny_write_exec(void) { return prctl(PR_GET_MDWE, 0, 0, 0, 0) != -1; }
+
+const char *trstctl_spawn_stage_name(int stage) {
+    static const char *const names[TRSTCTL_STAGE_COUNT] = {
+        [TRSTCTL_STAGE_NONE] = "none",
+        [TRSTCTL_STAGE_REQUEST] = "request",
+        [TRSTCTL_STAGE_THREAD] = "spawn thread",
+        [TRSTCTL_STAGE_PIPE] = "pipe",
+        [TRSTCTL_STAGE_CLONE] = "clone3",
+        [TRSTCTL_STAGE_REPORT] = "report",
+        [TRSTCTL_STAGE_SESSION] = "setsid",
+        [TRSTCTL_STAGE_DESCRIPTORS] = "descriptors",
+        [TRSTCTL_STAGE_LIMITS] = "rlimits",
+        [TRSTCTL_STAGE_DIRECTORY] = "chdir",
+        [TRSTCTL_STAGE_PARENT_DEATH] = "parent-death signal",
+        [TRSTCTL_STAGE_NO_NEW_PRIVS] = "no_new_privs",
+        [TRSTCTL_STAGE_MDWE] = "mdwe",
+        [TRSTCTL_STAGE_LANDLOCK] = "landlock",
+        [TRSTCTL_STAGE_SECCOMP] = "seccomp",
+        [TRSTCTL_STAGE_EXEC] = "exec",
+    };
+    return stage >= 0 && stage < TRSTCTL_STAGE_COUNT && names[stage] ? names[stage] : "unknown";
+}

@@ -1,0 +1,85 @@
+import CTrstctlSandbox
+import Glibc
+import TrstctlSystem
+
+extension SpawnRequest {
+    /// Hands the request to the C function; returns the process number and its pidfd.
+    func start() throws(SpawnError) -> (pid: pid_t, pidfd: Int32) {
+        var raw = trstctl_spawn_request()
+        raw.executable = -1
+        var path: CString?
+        switch program {
+        case .descriptor(let descriptor): raw.executable = descriptor
+        case .path(let bytes):
+            path = CString(bytes)
+            raw.path = UnsafePointer(path?.pointer)
+        }
+        guard let words = CStringVector(arguments), let variables = CStringVector(environment),
+            !words.isEmpty, raw.executable != -1 || raw.path != nil
+        else { throw SpawnError(stage: "request", object: object, errno: EINVAL) }
+        raw.argv = UnsafePointer(words.base)
+        raw.envp = UnsafePointer(variables.base)
+        raw.standard_input = standardInput ?? -1
+        raw.standard_output = standardOutput
+        raw.standard_error = standardError
+        raw.flags = flags
+        raw.landlock_ruleset = confinement.landlockRuleset ?? -1
+        let profile = confinement.filtersSystemCalls ? TRSTCTL_SECCOMP_CONNECTOR : TRSTCTL_SECCOMP_NONE
+        raw.seccomp_profile = Int32(profile.rawValue)
+
+        let rawLimits = limits.map { trstctl_spawn_limit(resource: $0.resource, value: $0.value) }
+        var result = trstctl_spawn_result()
+        let outcome = rawLimits.withUnsafeBufferPointer { buffer in
+            raw.limits = buffer.baseAddress
+            raw.limit_count = buffer.count
+            return trstctl_spawn(&raw, &result)
+        }
+        withExtendedLifetime((path, words, variables)) {}
+        guard outcome == 0 else { throw SpawnError(result, object: object) }
+        return (result.pid, result.pidfd)
+    }
+
+    private var flags: UInt32 {
+        var flags = TRSTCTL_SPAWN_PRIVATE_UMASK.rawValue | TRSTCTL_SPAWN_AT_ROOT.rawValue
+        if startsSession { flags |= TRSTCTL_SPAWN_NEW_SESSION.rawValue }
+        if diesWithHost { flags |= TRSTCTL_SPAWN_DIE_WITH_HOST.rawValue }
+        if confinement.noNewPrivileges { flags |= TRSTCTL_SPAWN_NO_NEW_PRIVS.rawValue }
+        if confinement.denyWriteExecute { flags |= TRSTCTL_SPAWN_DENY_WRITE_EXEC.rawValue }
+        return flags
+    }
+}
+
+/// A NUL-terminated copy.
+private final class CString {
+    let pointer: UnsafeMutablePointer<CChar>
+
+    /// Nil when the bytes hold a NUL, which would cut the text.
+    init?(_ bytes: Bytes) {
+        let array = bytes.array
+        guard !array.contains(0) else { return nil }
+        pointer = .allocate(capacity: array.count + 1)
+        for (offset, byte) in array.enumerated() { pointer[offset] = CChar(bitPattern: byte) }
+        pointer[array.count] = 0
+    }
+
+    deinit { pointer.deallocate() }
+}
+
+/// A NULL-terminated array of NUL-terminated copies, as execve(2) takes it.
+private final class CStringVector {
+    let base: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+    private let strings: [CString]
+
+    init?(_ texts: [Bytes]) {
+        let strings = texts.compactMap { CString($0) }
+        guard strings.count == texts.count else { return nil }
+        self.strings = strings
+        base = .allocate(capacity: strings.count + 1)
+        for (offset, string) in strings.enumerated() { base[offset] = string.pointer }
+        base[strings.count] = nil
+    }
+
+    deinit { base.deallocate() }
+
+    var isEmpty: Bool { strings.isEmpty }
+}
