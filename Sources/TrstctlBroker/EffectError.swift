@@ -7,6 +7,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of reason, stable for audits and tests.
     package enum Code: String, Hashable, Sendable, CaseIterable {
         case invalid
+        case invalidPath = "invalid-path"
+        case notGranted = "not-granted"
         case notFound = "not-found"
         case noParent = "no-parent"
         case symbolicLink = "symbolic-link"
@@ -47,10 +49,10 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { fix.isEmpty ? message : "\(message); \(fix)" }
 
-    /// True when the object is one that no grant reaches: a link, a device, a mount point.
+    /// True when the object is one that no grant reaches: a link, a device, a mount point, a path with `..`.
     package var isDenial: Bool {
         switch code {
-        case .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: true
+        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: true
         default: false
         }
     }
@@ -64,9 +66,9 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
 
     private var statusCode: Wire.Status.Code {
         switch code {
-        case .invalid: .invalidArgument
+        case .invalid, .invalidPath: .invalidArgument
         case .notFound: .notFound
-        case .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: .permissionDenied
+        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted
         case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .scopeOver:

@@ -40,14 +40,15 @@ enum FileWriting {
     ///   - ticket: for writing, or, to undo a removal, for removing.
     ///   - replacement: what the file will be.
     ///   - observer: for tests; an error that it throws stops the write there.
-    /// - Returns: the attributes that the file had before, nil when there was none.
+    /// - Returns: the attributes before, nil when there was no file, and after.
     @discardableResult
     static func write(
         _ ticket: FileTicket, _ replacement: FileReplacement, observer: WriteObserver = { _, _ throws(EffectError) in }
-    ) throws(EffectError) -> FileAttributes? {
+    ) throws(EffectError) -> (before: FileAttributes?, after: FileAttributes) {
         let directory = try directory(ticket)
         let existing = try directory.replaceable()
         let temporary = try TemporaryFile(in: directory)
+        let after: FileAttributes
         do throws(EffectError) {
             try observer(.created, temporary.descriptor.raw)
             try temporary.write(replacement.content)
@@ -59,6 +60,7 @@ enum FileWriting {
             try observer(.permitted, temporary.descriptor.raw)
             try temporary.descriptor.synchronise(ticket.path)
             try observer(.synchronised, temporary.descriptor.raw)
+            after = try FileAttributes(checking: temporary.descriptor, ticket.path)
             try temporary.rename(in: directory)
         } catch {
             temporary.discard(in: directory)
@@ -66,7 +68,7 @@ enum FileWriting {
         }
         try observer(.renamed, temporary.descriptor.raw)
         try directory.descriptor.synchronise(ticket.path)
-        return existing
+        return (existing, after)
     }
 
     /// Removes a file durably.
