@@ -1,0 +1,96 @@
+package import TrstctlWire
+
+/// An effect that was not performed, or not completely: why, at what, and what to type next.
+///
+/// Texts hold names only, never content, so that no secret can leave through an error.
+package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The kind of reason, stable for audits and tests.
+    package enum Code: String, Hashable, Sendable, CaseIterable {
+        case invalid
+        case invalidPath = "invalid-path"
+        case notGranted = "not-granted"
+        case notFound = "not-found"
+        case noParent = "no-parent"
+        case symbolicLink = "symbolic-link"
+        case hardLink = "hard-link"
+        case notRegular = "not-regular"
+        case privileged
+        case mountPoint = "mount-point"
+        case exists
+        case tooLarge = "too-large"
+        case limit
+        case noSpace = "no-space"
+        case readOnlyFileSystem = "read-only-file-system"
+        case noAccess = "no-access"
+        case cannotChangeOwner = "cannot-change-owner"
+        case notExecutable = "not-executable"
+        case unreachable
+        case deadline
+        case scopeOver = "scope-over"
+        case unimplemented
+        case system
+    }
+
+    /// The kind of reason.
+    package let code: Code
+    /// What it was about, escaped for people, for example a path.
+    package let object: String
+    /// One sentence for the person who must act.
+    package let message: String
+    /// What to type next; empty when there is nothing to type.
+    package let fix: String
+
+    package init(_ code: Code, object: String, _ message: String, fix: String = "") {
+        self.code = code
+        self.object = object
+        self.message = message
+        self.fix = fix
+    }
+
+    package var description: String { fix.isEmpty ? message : "\(message); \(fix)" }
+
+    /// True when the object is one that no grant reaches: a link, a device, a mount point, a path with `..`.
+    package var isDenial: Bool {
+        switch code {
+        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: true
+        default: false
+        }
+    }
+
+    /// What the connector is told.
+    package var status: Wire.Status {
+        Wire.Status(
+            code: statusCode, message: cut(message, toUTF8: 4096),
+            retryable: code == .noSpace || code == .unreachable, fix: cut(fix, toUTF8: 4096))
+    }
+
+    private var statusCode: Wire.Status.Code {
+        switch code {
+        case .invalid, .invalidPath: .invalidArgument
+        case .notFound: .notFound
+        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: .permissionDenied
+        case .exists: .aborted
+        case .tooLarge, .limit, .noSpace: .resourceExhausted
+        case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .scopeOver:
+            .failedPrecondition
+        case .unreachable: .unavailable
+        case .deadline: .deadlineExceeded
+        case .unimplemented: .unimplemented
+        case .system: .internal
+        }
+    }
+}
+
+/// The text, or as many whole scalars of it as fit into this many bytes of UTF-8.
+func cut(_ text: String, toUTF8 limit: Int) -> String {
+    guard text.utf8.count > limit else { return text }
+    var short = ""
+    var used = 0
+    for scalar in text.unicodeScalars {
+        let size = UTF8.width(scalar)
+        guard used + size <= limit else { break }
+        short.unicodeScalars.append(scalar)
+        used += size
+    }
+    return short
+}

@@ -1,0 +1,88 @@
+import COpenSSL
+import Glibc
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// Effects that look at files. Each takes a ticket and nothing else that names a file.
+enum FileReading {
+    /// Reads a whole file.
+    ///
+    /// - Parameters:
+    ///   - ticket: for reading.
+    ///   - limit: the most bytes, 0 to 3 MiB; the file's own idea of its size is only a hint.
+    /// - Returns: the content, wiped when it is no longer used because it may be a key, and the attributes.
+    static func read(
+        _ ticket: FileTicket, limit: Int
+    ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes) {
+        guard ticket.access == .read else { throw .wrongTicket(ticket) }
+        guard let result = try content(ticket, limit: limit) else { throw .file("", ticket.path, errno: ENOENT) }
+        return result
+    }
+
+    /// Looks at a file, and compares its content when something is given to compare.
+    ///
+    /// - Parameters:
+    ///   - ticket: for looking.
+    ///   - expected: what to compare with; nil compares nothing.
+    /// - Returns: the attributes, and whether the content is the expected one.
+    static func stat(
+        _ ticket: FileTicket, expected: Bytes? = nil
+    ) throws(EffectError) -> (attributes: FileAttributes, isEqual: Bool) {
+        guard ticket.access == .stat else { throw .wrongTicket(ticket) }
+        let directory = try lookup(ticket)
+        guard let expected else {
+            guard let found = try directory.inspect() else { throw .file("", ticket.path, errno: ENOENT) }
+            return (found, false)
+        }
+        guard let file = try directory.openForReading() else { throw .file("", ticket.path, errno: ENOENT) }
+        return (file.attributes, try isEqual(file, expected, ticket.path))
+    }
+
+    /// Opens the directory of a file that is only looked at: where there is no directory, there is no file.
+    private static func lookup(_ ticket: FileTicket) throws(EffectError) -> GrantedDirectory {
+        do throws(EffectError) {
+            return try GrantedDirectory(ticket, for: .lookup)
+        } catch {
+            throw error.code == .noParent ? .file("", ticket.path, errno: ENOENT) : error
+        }
+    }
+
+    /// The content and attributes, or nil when there is no such file.
+    static func content(
+        _ ticket: FileTicket, limit: Int
+    ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes)? {
+        let directory = try lookup(ticket)
+        guard let file = try directory.openForReading() else { return nil }
+        let hint = Int(clamping: file.attributes.size)
+        var buffer = WipedBuffer(capacity: hint < limit ? hint + 1 : limit + 1, limit: limit + 1)
+        while true {
+            let got = try buffer.append { free throws(EffectError) in try file.read(into: free, ticket.path) }
+            guard let got, buffer.count <= limit else {
+                throw EffectError(
+                    .tooLarge, object: ticket.path.description, "\(ticket.path) is longer than \(limit) bytes")
+            }
+            guard got > 0 else { break }
+        }
+        return (buffer.bytes(isSecret: true), file.attributes)
+    }
+
+    // The answer takes the same time wherever the first difference is: time would otherwise tell a key byte by byte.
+    private static func isEqual(
+        _ file: borrowing OpenedFile, _ expected: Bytes, _ path: AbsolutePath
+    ) throws(EffectError) -> Bool {
+        guard file.attributes.size == UInt64(expected.count) else { return false }
+        var chunk = WipedBuffer(capacity: 65_536, limit: 65_536)
+        var offset = 0
+        var difference: Int32 = 0
+        while true {
+            let got = try chunk.refill { free throws(EffectError) in try file.read(into: free, path) }
+            guard got > 0 else { return offset == expected.count && difference == 0 }
+            guard got <= expected.count - offset else { return false }
+            expected.withUnsafeBytes { bytes in
+                chunk.withUnsafeBytes { difference |= CRYPTO_memcmp($0.baseAddress, bytes.baseAddress.map { $0 + offset }, got) }
+            }
+            offset += got
+        }
+    }
+}

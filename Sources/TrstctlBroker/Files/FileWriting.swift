@@ -1,0 +1,119 @@
+import CTrstctlSystem
+import Glibc
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// What a file will be.
+struct FileReplacement: Sendable {
+    var content: Bytes
+    /// Permission bits, 1 to 0777; nil keeps an existing file's and gives a new one 0600.
+    var mode: UInt32?
+    /// Nil keeps an existing file's owner and group; a new file belongs to the host's user.
+    var owner: Wire.FileOwner?
+
+    /// The permission bits that the file gets.
+    func mode(replacing existing: FileAttributes?) -> UInt32 { (mode ?? existing?.mode ?? 0o600) & 0o777 }
+}
+
+/// The steps of a write after the temporary file exists; tests stop at each of them.
+enum WriteStep: Hashable, CaseIterable, Sendable {
+    case created
+    case written
+    case owned
+    case permitted
+    case synchronised
+    case renamed
+}
+
+/// Called after each step with the temporary file's descriptor, which still is the file's after the renaming.
+typealias WriteObserver = (WriteStep, Int32) throws(EffectError) -> Void
+
+/// Effects that change files. Each takes a ticket and nothing else that names a file.
+enum FileWriting {
+    /// Replaces or creates a file: a reader sees the old content or the new, never a part, also after a power loss.
+    ///
+    /// Extended attributes and access lists of the old file are not copied. A host that is killed meanwhile leaves a
+    /// file `.trstctl-<16 hexadecimal digits>` behind, with mode 0600.
+    ///
+    /// - Parameters:
+    ///   - ticket: for writing, or, to undo a removal, for removing.
+    ///   - replacement: what the file will be.
+    ///   - observer: for tests; an error that it throws stops the write there.
+    /// - Returns: the attributes before, nil when there was no file, and after.
+    @discardableResult
+    static func write(
+        _ ticket: FileTicket, _ replacement: FileReplacement, observer: WriteObserver = { _, _ throws(EffectError) in }
+    ) throws(EffectError) -> (before: FileAttributes?, after: FileAttributes) {
+        let directory = try directory(ticket)
+        let existing = try directory.replaceable()
+        let temporary = try TemporaryFile(in: directory)
+        let after: FileAttributes
+        do throws(EffectError) {
+            try observer(.created, temporary.descriptor.raw)
+            try temporary.write(replacement.content)
+            try observer(.written, temporary.descriptor.raw)
+            if let owner = replacement.owner ?? existing?.owner { try temporary.setOwner(owner) }
+            try observer(.owned, temporary.descriptor.raw)
+            // After the owner: a change of owner clears permission bits (chown(2)).
+            try temporary.setMode(replacement.mode(replacing: existing))
+            try observer(.permitted, temporary.descriptor.raw)
+            try temporary.descriptor.synchronise(ticket.path)
+            try observer(.synchronised, temporary.descriptor.raw)
+            after = try FileAttributes(checking: temporary.descriptor, ticket.path)
+            try temporary.rename(in: directory)
+        } catch {
+            temporary.discard(in: directory)
+            throw error
+        }
+        try observer(.renamed, temporary.descriptor.raw)
+        try directory.descriptor.synchronise(ticket.path)
+        return (existing, after)
+    }
+
+    /// Removes a file durably.
+    ///
+    /// - Parameter ticket: for removing, or, to undo a creation, for writing.
+    /// - Throws: `notFound` when there is none.
+    static func remove(_ ticket: FileTicket) throws(EffectError) {
+        let directory = try directory(ticket)
+        guard try directory.replaceable() != nil else { throw .file("", ticket.path, errno: ENOENT) }
+        let (result, error) = directory.leaf.withCString { (unlinkat(directory.descriptor.raw, $0, 0), errno) }
+        guard result == 0 else { throw .file("cannot remove", ticket.path, errno: error) }
+        try directory.descriptor.synchronise(ticket.path)
+    }
+
+    /// Tells whether a write or removal would reach the file, without doing it.
+    ///
+    /// - Returns: the attributes of the file as it is, nil when there is none.
+    static func rehearse(_ ticket: FileTicket) throws(EffectError) -> FileAttributes? {
+        let directory = try directory(ticket)
+        let existing = try directory.replaceable()
+        guard faccessat(directory.descriptor.raw, ".", W_OK | X_OK, AT_EACCESS) == 0 else {
+            throw .file("cannot write in the directory of", ticket.path, errno: errno)
+        }
+        return existing
+    }
+
+    private static func directory(_ ticket: FileTicket) throws(EffectError) -> GrantedDirectory {
+        guard ticket.access == .write || ticket.access == .remove else { throw .wrongTicket(ticket) }
+        return try GrantedDirectory(ticket, for: .change)
+    }
+}
+
+extension FileAttributes {
+    fileprivate var owner: Wire.FileOwner { Wire.FileOwner(uid: uid, gid: gid) }
+}
+
+extension GrantedDirectory {
+    /// Looks at what is there and refuses what must not be replaced; nil when there is nothing.
+    fileprivate borrowing func replaceable() throws(EffectError) -> FileAttributes? {
+        guard let existing = try inspect() else { return nil }
+        guard existing.mode & 0o7000 == 0 else {
+            throw EffectError(
+                .privileged, object: path.description,
+                "\(path) has a set-user-id, set-group-id or sticky bit, and is not touched", fix: "chmod a-st \(path)")
+        }
+        return existing
+    }
+}

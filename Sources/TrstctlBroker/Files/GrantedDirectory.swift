@@ -1,0 +1,88 @@
+import CTrstctlSystem
+import Glibc
+import TrstctlPolicy
+import TrstctlSystem
+
+/// The directory that holds a ticket's file, opened so that it stays the same whatever is renamed meanwhile.
+///
+/// The granted root is the operator's own text, so symbolic links in it are followed (except those of /proc that lead
+/// into other processes). Beneath it the kernel resolves without following any link, without leaving the root and
+/// without crossing a mount (openat2(2)).
+struct GrantedDirectory: ~Copyable {
+    /// What the directory is opened for.
+    enum Use {
+        /// To look up and read a file in it.
+        case lookup
+        /// To change it and make the change durable; fsync(2) refuses descriptors opened with O_PATH.
+        case change
+    }
+
+    let descriptor: OwnedDescriptor
+    /// The name of the file in the directory.
+    let leaf: Bytes
+    let path: AbsolutePath
+
+    static let resolution = UInt64(
+        TRSTCTL_RESOLVE_BENEATH | TRSTCTL_RESOLVE_NO_SYMLINKS | TRSTCTL_RESOLVE_NO_MAGICLINKS
+            | TRSTCTL_RESOLVE_NO_XDEV)
+
+    /// Opens the directory.
+    ///
+    /// - Throws: `noParent` when it does not exist, whoever asked.
+    init(_ ticket: borrowing FileTicket, for use: Use) throws(EffectError) {
+        guard let leaf = ticket.relative.last else {
+            throw EffectError(.invalid, object: ticket.path.description, "\(ticket.path) is not a file")
+        }
+        let path = ticket.path
+        let flags = (use == .change ? O_RDONLY : Int32(TRSTCTL_O_PATH)) | O_DIRECTORY
+        let below = ticket.relative.dropLast()
+        do throws(EffectError) {
+            let root = try open(
+                AT_FDCWD, ticket.root.bytes, flags: below.isEmpty ? flags : Int32(TRSTCTL_O_PATH) | O_DIRECTORY,
+                resolve: UInt64(TRSTCTL_RESOLVE_NO_MAGICLINKS), path)
+            if below.isEmpty {
+                descriptor = root
+            } else {
+                let relative = Bytes(Array(below.map(\.array).joined(separator: [UInt8(ascii: "/")])))
+                descriptor = try open(root.raw, relative, flags: flags, resolve: GrantedDirectory.resolution, path)
+            }
+        } catch {
+            throw error.code == .notFound ? .noParent(path) : error
+        }
+        self.leaf = leaf
+        self.path = path
+    }
+
+    /// Opens the file, or creates one with this name, without following anything.
+    borrowing func openFile(_ name: Bytes, flags: Int32, mode: UInt64 = 0) throws(EffectError) -> OwnedDescriptor {
+        try open(
+            descriptor.raw, name, flags: flags | O_NOFOLLOW, mode: mode, resolve: GrantedDirectory.resolution, path)
+    }
+}
+
+/// openat2(2), close-on-exec, repeated when a signal or a concurrent rename interrupts the resolution.
+private func open(
+    _ directory: Int32, _ name: Bytes, flags: Int32, mode: UInt64 = 0, resolve: UInt64, _ path: AbsolutePath
+) throws(EffectError) -> OwnedDescriptor {
+    let flags = UInt64(UInt32(bitPattern: flags | O_CLOEXEC))
+    for _ in 0..<128 {
+        let (result, error) = name.withCString { pointer in
+            (trstctl_openat2(directory, pointer, flags, mode, resolve), errno)
+        }
+        if result >= 0 { return OwnedDescriptor(result) }
+        guard error == EAGAIN || error == EINTR else { throw .file("cannot open", path, errno: error) }
+    }
+    throw .file("cannot open", path, errno: EAGAIN)
+}
+
+extension Bytes {
+    /// The bytes followed by a NUL, for a system call.
+    func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        (array + [0]).withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { text in
+                guard let base = text.baseAddress else { fatalError("an array with an element has an address") }
+                return body(base)
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Synchronization
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// Running commands: really, or in the plan.
+extension BrokerScope {
+    func exec(
+        _ ticket: ExecTicket, _ request: Wire.ExecRequest, outputLimit: Int, until deadline: Deadline
+    ) throws(EffectError) -> Effect {
+        let stdin = try secrets.assemble(request.stdin, limit: BrokeredRequest.inputLimit, field: "stdin")
+        return try commands.withLock { count throws(EffectError) in
+            guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
+            guard count < limits.commands else {
+                throw EffectError(
+                    .limit, object: ticket.program.description, "one call runs at most \(limits.commands) commands")
+            }
+            count += 1
+            if rights == .recording {
+                try CommandRun.checkProgram(ticket.program)
+                files.withLock { $0.note(command: ticket.grant) }
+                return Effect(result: .exec(Wire.ExecResponse(outcome: .exited, planned: true)), isPlanned: true)
+            }
+            let result = try CommandRun.run(
+                ticket, CommandRequest(stdin: stdin, outputLimit: outputLimit, deadline: deadline),
+                interruption: interruption)
+            files.withLock { $0.note(command: ticket.grant) }
+            return Effect(
+                result: .exec(result.response), bytes: result.stdout.bytes.count + result.stderr.bytes.count,
+                note: result.text)
+        }
+    }
+}
+
+extension CommandResult {
+    fileprivate var response: Wire.ExecResponse {
+        var response = Wire.ExecResponse()
+        switch outcome {
+        case .exited(let status): (response.outcome, response.status) = (.exited, status)
+        case .signalled(let signal): (response.outcome, response.status) = (.signalled, signal)
+        case .timedOut: response.outcome = .timedOut
+        }
+        response.stdout = Bytes(stdout.bytes)
+        response.stderr = Bytes(stderr.bytes)
+        response.stdoutDropped = stdout.dropped
+        response.stderrDropped = stderr.dropped
+        return response
+    }
+
+    fileprivate var text: String {
+        switch outcome {
+        case .exited(let status): "exit status \(status)"
+        case .signalled(let signal): "signal \(signal)"
+        case .timedOut: "killed at its deadline"
+        }
+    }
+}

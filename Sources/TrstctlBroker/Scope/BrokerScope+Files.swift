@@ -1,0 +1,116 @@
+import Glibc
+import Synchronization
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// The calls on files: really, or in the plan.
+extension BrokerScope {
+    func readFile(_ ticket: FileTicket, limit: Int) throws(EffectError) -> Effect {
+        if let recorded = recorded(ticket.path) {
+            let state = try recorded.state(ticket.path)
+            guard state.content.count <= limit else {
+                throw EffectError(
+                    .tooLarge, object: ticket.path.description, "\(ticket.path) is longer than \(limit) bytes")
+            }
+            return Effect(
+                result: .readFile(Wire.ReadFileResponse(content: state.content, info: state.info)),
+                bytes: state.content.count)
+        }
+        let (content, attributes) = try FileReading.read(ticket, limit: limit)
+        return Effect(
+            result: .readFile(Wire.ReadFileResponse(content: content, info: attributes.info)), bytes: content.count)
+    }
+
+    func stat(_ ticket: FileTicket, compareTo segments: [Wire.Segment]) throws(EffectError) -> Effect {
+        let expected =
+            try segments.isEmpty
+            ? nil : secrets.assemble(segments, limit: BrokeredRequest.contentLimit, field: "compare_to")
+        if let recorded = recorded(ticket.path) {
+            let state = try recorded.state(ticket.path)
+            return Effect(result: .stat(Wire.StatResponse(info: state.info, contentEqual: state.content == expected)))
+        }
+        let (attributes, isEqual) = try FileReading.stat(ticket, expected: expected)
+        return Effect(result: .stat(Wire.StatResponse(info: attributes.info, contentEqual: isEqual)))
+    }
+
+    func writeFile(_ ticket: FileTicket, _ request: Wire.WriteFileRequest) throws(EffectError) -> Effect {
+        let content = try secrets.assemble(
+            request.content, limit: BrokeredRequest.contentLimit, field: "content")
+        try ledger.withLock { ledger throws(EffectError) in try ledger.charge(content.count, ticket.path) }
+        let replacement = FileReplacement(
+            content: content, mode: request.mode == 0 ? nil : request.mode, owner: request.owner)
+        let replaced = try files.withLock { journal throws(EffectError) in
+            try rights == .recording
+                ? plan(ticket, replacement, in: &journal) : write(ticket, replacement, in: &journal)
+        }
+        return Effect(
+            result: .writeFile(Wire.WriteFileResponse(replaced: replaced, planned: rights == .recording)),
+            bytes: content.count, isPlanned: rights == .recording)
+    }
+
+    private func write(
+        _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
+    ) throws(EffectError) -> Bool {
+        guard !journal.isClosed else { throw .scopeOver }
+        _ = try journal.keep(ticket)
+        let (before, after) = try FileWriting.write(ticket, replacement)
+        journal.note(
+            ticket.path,
+            FileState(
+                content: replacement.content, mode: after.mode, uid: after.uid, gid: after.gid,
+                holdsNamedSecret: replacement.content.isSecret))
+        return before != nil
+    }
+
+    private func plan(
+        _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
+    ) throws(EffectError) -> Bool {
+        guard !journal.isClosed else { throw .scopeOver }
+        _ = try FileWriting.rehearse(ticket)
+        let present = try journal.keep(ticket).after
+        journal.note(
+            ticket.path,
+            FileState(
+                content: replacement.content, mode: replacement.mode ?? present?.mode ?? 0o600,
+                uid: replacement.owner?.uid ?? present?.uid ?? geteuid(),
+                gid: replacement.owner?.gid ?? present?.gid ?? getegid(),
+                holdsNamedSecret: replacement.content.isSecret))
+        return present != nil
+    }
+
+    func removeFile(_ ticket: FileTicket) throws(EffectError) -> Effect {
+        try files.withLock { journal throws(EffectError) in
+            guard !journal.isClosed else { throw .scopeOver }
+            if rights == .recording { _ = try FileWriting.rehearse(ticket) }
+            let entry = try journal.keep(ticket)
+            do throws(EffectError) {
+                if rights == .recording {
+                    guard entry.after != nil else { throw .file("", ticket.path, errno: ENOENT) }
+                } else {
+                    try FileWriting.remove(ticket)
+                }
+            } catch {
+                // A file that never was takes no place among those that were changed.
+                if entry.before == nil, entry.after == nil { journal.forget(ticket.path) }
+                throw error
+            }
+            journal.note(ticket.path, nil)
+        }
+        return Effect(
+            result: .removeFile(Wire.RemoveFileResponse(planned: rights == .recording)),
+            isPlanned: rights == .recording)
+    }
+
+    /// The file's place in the plan; nil when the disk says what it is.
+    private func recorded(_ path: AbsolutePath) -> FileJournal.Entry? {
+        rights == .recording ? files.withLock { $0[path] } : nil
+    }
+}
+
+extension FileJournal.Entry {
+    fileprivate func state(_ path: AbsolutePath) throws(EffectError) -> FileState {
+        guard let after else { throw .file("", path, errno: ENOENT) }
+        return after
+    }
+}

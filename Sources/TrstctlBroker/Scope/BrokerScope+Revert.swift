@@ -1,0 +1,62 @@
+import Synchronization
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// Putting back what was changed.
+extension BrokerScope {
+    /// Puts back every file that this scope changed, in reverse order; what fails stays to be tried again.
+    package func revertAll() -> RevertReport {
+        files.withLock { putBack(nil, in: &$0) }
+    }
+
+    func revert(_ request: Wire.RevertRequest) throws(EffectError) -> Effect {
+        guard rights != .readOnly else {
+            throw EffectError(
+                .notGranted, object: "", "reverting refused: this call only reads, so there is nothing to put back")
+        }
+        guard request.paths.count <= 256 else {
+            throw EffectError(.invalid, object: "paths", "paths has \(request.paths.count) entries, at most 256 are allowed")
+        }
+        var paths: Set<AbsolutePath> = []
+        for bytes in request.paths {
+            do throws(GrammarError) {
+                paths.insert(try AbsolutePath(bytes))
+            } catch {
+                throw EffectError(.invalidPath, object: error.found, "path \(error)")
+            }
+        }
+        let report = try files.withLock { journal throws(EffectError) in
+            guard !journal.isClosed else { throw .scopeOver }
+            return putBack(paths.isEmpty ? nil : paths, in: &journal)
+        }
+        if let failure = report.failures.first {
+            throw EffectError(
+                failure.code, object: failure.object,
+                "\(report.failures.count) of the changed files could not be put back: \(failure.message)",
+                fix: failure.fix)
+        }
+        let count = UInt32(clamping: report.restored.count)
+        return Effect(
+            result: .revert(Wire.RevertResponse(reverted: count, planned: rights == .recording)),
+            isPlanned: rights == .recording, note: "\(count) files")
+    }
+
+    func putBack(_ paths: Set<AbsolutePath>?, in journal: inout FileJournal) -> RevertReport {
+        var report = RevertReport()
+        for entry in journal.newestFirst(paths) {
+            let path = entry.ticket.path
+            do throws(EffectError) {
+                let isChanged =
+                    try rights == .recording
+                    ? entry.before != entry.after
+                    : FileState.restore(entry.before, entry.ticket, limit: limits.restorableFile)
+                if isChanged { report.restored.append(path) }
+                journal.forget(path)
+            } catch {
+                report.failures.append(error)
+            }
+        }
+        return report
+    }
+}

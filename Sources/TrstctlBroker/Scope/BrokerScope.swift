@@ -1,0 +1,135 @@
+import Synchronization
+package import TrstctlPolicy
+package import TrstctlSystem
+package import TrstctlWire
+
+/// The brokered calls of one host-to-connector call: decides each one, performs it, and remembers how to undo it.
+///
+/// Every call passes `authorize` exactly once, and every effect takes the ticket that comes from there. Calls block;
+/// they may come from several threads. Mutations of files happen one after another, and so do commands.
+package final class BrokerScope: Sendable {
+    let rights: ScopeRights
+    let secrets: SecretSource
+    let planned: PlannedServing?
+    let limits: ScopeLimits
+    private let grants: GrantSet
+    private let declared: GrantSet?
+    let ledger: Mutex<ScopeLedger>
+    let files: Mutex<FileJournal>
+    /// Holds the number of commands so far, and is held while one runs.
+    let commands = Mutex(0)
+    let interruption = Interruption()
+
+    /// Opens a scope.
+    ///
+    /// - Parameters:
+    ///   - rights: what the host-to-connector call may do.
+    ///   - grants: the effective grants for the target.
+    ///   - declared: what the connector declares, to tell in a denial whether the manifest can help.
+    ///   - secrets: what references in content mean.
+    ///   - planned: what a probe answers in a recording scope after a recorded change; nil probes always really.
+    ///   - limits: bounds on everything together.
+    package init(
+        rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
+        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits()
+    ) {
+        self.rights = rights
+        self.grants = grants
+        self.declared = declared
+        self.secrets = secrets
+        self.planned = planned
+        self.limits = limits
+        ledger = Mutex(ScopeLedger(limits: limits))
+        files = Mutex(FileJournal(limits: limits))
+    }
+
+    /// Performs a brokered call and answers it; blocks until it is done, so call it where waiting is allowed.
+    ///
+    /// Log and Progress need no scope and are the session's; here they are UNIMPLEMENTED like an unknown method.
+    ///
+    /// - Parameters:
+    ///   - method: the call; nil for one that this version does not know.
+    ///   - deadline: when the caller stops waiting; it shortens the deadlines of commands and probes.
+    package func perform(_ method: Wire.Call.Method?, until deadline: Deadline = .never) -> Wire.Reply {
+        let start = Deadline.now
+        var record = EffectRecord(method)
+        let reply: Wire.Reply
+        do throws(EffectError) {
+            let effect = try decideAndPerform(method, until: deadline, &record)
+            record.outcome = effect.isPlanned ? .planned : .allowed
+            record.bytes = effect.bytes
+            record.reason = effect.note
+            reply = Wire.Reply(status: Wire.Status(), result: effect.result)
+        } catch {
+            let refusal = error
+            record.outcome = refusal.isDenial ? .denied : .failed
+            if record.object.isEmpty { record.object = cut(refusal.object, toUTF8: EffectRecord.textLimit) }
+            record.reason = cut("\(refusal.code.rawValue): \(refusal.message)", toUTF8: EffectRecord.textLimit)
+            reply = Wire.Reply(status: refusal.status)
+        }
+        record.milliseconds = (Deadline.now.nanoseconds - start.nanoseconds) / 1_000_000
+        ledger.withLock { $0.add(record) }
+        return reply
+    }
+
+    private func decideAndPerform(
+        _ method: Wire.Call.Method?, until deadline: Deadline, _ record: inout EffectRecord
+    ) throws(EffectError) -> Effect {
+        guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
+        if case .revert(let request) = method { return try revert(request) }
+        let request = try BrokeredRequest(method)
+        record.object = cut(request.operation.object, toUTF8: EffectRecord.textLimit)
+        switch authorize(request.operation, effective: grants, scope: rights, declared: declared) {
+        case .denied(let denial): throw EffectError(denial)
+        case .allowed(let ticket):
+            record.grant = cut(ticket.rule, toUTF8: EffectRecord.textLimit)
+            return try perform(request, ticket, until: deadline)
+        }
+    }
+
+    private func perform(
+        _ request: BrokeredRequest, _ ticket: Ticket, until deadline: Deadline
+    ) throws(EffectError) -> Effect {
+        switch (request, ticket) {
+        case (.readFile(_, let limit), .file(let ticket)): return try readFile(ticket, limit: limit)
+        case (.stat(_, let segments), .file(let ticket)): return try stat(ticket, compareTo: segments)
+        case (.writeFile(_, let request), .file(let ticket)): return try writeFile(ticket, request)
+        case (.removeFile, .file(let ticket)): return try removeFile(ticket)
+        case (.exec(let request, let milliseconds, let limit), .exec(let ticket)):
+            let deadline = min(deadline, .after(milliseconds: milliseconds))
+            return try exec(ticket, request, outputLimit: limit, until: deadline)
+        case (.probeTLS(_, let name, let milliseconds), .dial(let ticket)):
+            return try probeTLS(ticket, serverName: name, until: min(deadline, .after(milliseconds: milliseconds)))
+        default: throw EffectError(.system, object: request.operation.object, "the ticket is for another operation")
+        }
+    }
+
+    /// What was asked for so far, at most `ScopeLimits.records` of it.
+    package var records: [EffectRecord] { ledger.withLock { $0.records } }
+
+    /// How many calls are not among the records because there were too many.
+    package var recordsDropped: Int { ledger.withLock { $0.recordsDropped } }
+
+    /// How many calls were refused.
+    package var denials: Int { ledger.withLock { $0.denials } }
+
+    /// What was changed, or would be in a recording scope: digests and modes, never content, and no digest of a key.
+    package var changes: [Wire.Change] { files.withLock { $0.changes } }
+
+    /// Ends the scope: kills a command that still runs, puts back what was not committed, and answers
+    /// FAILED_PRECONDITION from now on.
+    ///
+    /// - Parameter commit: whether the changes stay.
+    /// - Returns: what was put back; empty when committed.
+    package func close(commit: Bool) -> RevertReport {
+        ledger.withLock { $0.isClosed = true }
+        interruption.raise()
+        // Waits for the command to be gone, so that it does not see files half put back.
+        commands.withLock { _ in }
+        return files.withLock { journal in
+            let report = commit ? RevertReport() : putBack(nil, in: &journal)
+            journal.close()
+            return report
+        }
+    }
+}

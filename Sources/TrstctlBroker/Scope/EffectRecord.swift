@@ -1,0 +1,28 @@
+/// What a connector asked for in a scope and what came of it: for the audit and the report. Never holds content.
+package struct EffectRecord: Hashable, Sendable {
+    /// What came of a call.
+    package enum Outcome: String, Hashable, Sendable {
+        case allowed
+        /// Refused: not granted, or an object that no grant reaches.
+        case denied
+        /// Permitted, but it did not work, or the request itself was wrong.
+        case failed
+        /// Permitted and recorded instead of performed.
+        case planned
+    }
+
+    /// The method's name in the protocol, for example `WriteFile`.
+    package var operation: String
+    /// The object, escaped, at most 1 KiB.
+    package var object: String
+    /// What came of it.
+    package var outcome: Outcome
+    /// The rule that allowed it; nil when none did.
+    package var grant: String?
+    /// The bytes read, written or captured.
+    package var bytes: Int
+    /// How long it took.
+    package var milliseconds: Int64
+    /// Why it was refused or failed, or how a command ended, at most 1 KiB; nil when there is nothing to say.
+    package var reason: String?
+}

@@ -1,0 +1,115 @@
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// The files that a scope changed, or recorded as changed: each as it was before and as it is now.
+struct FileJournal: Sendable {
+    /// One file.
+    struct Entry: Sendable {
+        let ticket: FileTicket
+        let before: FileState?
+        var after: FileState?
+    }
+
+    private enum Event: Sendable {
+        case file(AbsolutePath)
+        case run(Wire.Change)
+    }
+
+    private let limits: ScopeLimits
+    private var entries: [AbsolutePath: Entry] = [:]
+    private var events: [Event] = []
+    private var keptBytes = 0
+    private var settled: [Wire.Change]?
+
+    init(limits: ScopeLimits) {
+        self.limits = limits
+    }
+
+    /// True once nothing may be added any more.
+    var isClosed: Bool { settled != nil }
+
+    /// True when a mutation is on record.
+    var isChanged: Bool { !events.isEmpty }
+
+    /// The file's entry; nil when the scope did not touch it.
+    subscript(path: AbsolutePath) -> Entry? { entries[path] }
+
+    /// Keeps what is there before the first mutation of a file.
+    ///
+    /// - Throws: `limit` or `tooLarge` when it could not be put back; then it must not be changed.
+    mutating func keep(_ ticket: FileTicket) throws(EffectError) -> Entry {
+        if let entry = entries[ticket.path] { return entry }
+        let object = ticket.path.description
+        guard entries.count < limits.files else {
+            throw EffectError(.limit, object: object, "one call changes at most \(limits.files) files")
+        }
+        let before: FileState?
+        do throws(EffectError) {
+            before = try FileState.present(ticket, limit: limits.restorableFile)
+        } catch {
+            guard error.code == .tooLarge else { throw error }
+            throw EffectError(
+                .tooLarge, object: object, "\(error.message), so it could not be put back, and is not changed")
+        }
+        let size = before?.content.count ?? 0
+        guard size <= limits.restorable - keptBytes else {
+            throw EffectError(
+                .limit, object: object, "the files changed so far and \(object) hold more than \(limits.restorable) bytes")
+        }
+        let entry = Entry(ticket: ticket, before: before, after: before)
+        entries[ticket.path] = entry
+        events.append(.file(ticket.path))
+        keptBytes += size
+        return entry
+    }
+
+    /// Notes what a file is now.
+    mutating func note(_ path: AbsolutePath, _ state: FileState?) {
+        entries[path]?.after = state
+    }
+
+    /// Notes that a command was run, or would be.
+    mutating func note(command: String) {
+        if !isClosed { events.append(.run(Wire.Change(kind: .run, object: command))) }
+    }
+
+    /// The entries of these files, or of all, the latest first.
+    func newestFirst(_ paths: Set<AbsolutePath>?) -> [Entry] {
+        events.reversed().compactMap { event in
+            guard case .file(let path) = event, paths?.contains(path) ?? true else { return nil }
+            return entries[path]
+        }
+    }
+
+    /// Forgets a file that is as it was before.
+    mutating func forget(_ path: AbsolutePath) {
+        guard let entry = entries.removeValue(forKey: path) else { return }
+        keptBytes -= entry.before?.content.count ?? 0
+        events.removeAll { event in
+            if case .file(path) = event { return true }
+            return false
+        }
+    }
+
+    /// What was changed, in the order of the first mutation of each object.
+    var changes: [Wire.Change] {
+        settled
+            ?? events.compactMap { event in
+                switch event {
+                case .run(let change): return change
+                case .file(let path):
+                    guard let entry = entries[path] else { return nil }
+                    return FileState.change(of: path, from: entry.before, to: entry.after)
+                }
+            }
+    }
+
+    /// Ends the journal: the changes stay, the contents go.
+    mutating func close() {
+        guard !isClosed else { return }
+        settled = changes
+        entries = [:]
+        keptBytes = 0
+    }
+}

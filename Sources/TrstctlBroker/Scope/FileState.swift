@@ -1,0 +1,101 @@
+import Glibc
+import TrstctlCrypto
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// A file as a whole: what is put back, and what a plan compares.
+struct FileState: Equatable, Sendable {
+    var content: Bytes
+    /// Permission bits, 0 to 0777.
+    var mode: UInt32
+    var uid: UInt32
+    var gid: UInt32
+    /// Whether a connector put a secret into it.
+    var holdsNamedSecret = false
+
+    /// Two states are equal when a reader could not tell them apart.
+    static func == (left: FileState, right: FileState) -> Bool {
+        left.mode == right.mode && left.uid == right.uid && left.gid == right.gid && left.content == right.content
+    }
+
+    /// What is there now; nil when nothing is.
+    ///
+    /// - Parameter limit: the most bytes; a longer file could not be put back.
+    static func present(_ ticket: FileTicket, limit: Int) throws(EffectError) -> FileState? {
+        guard let (content, attributes) = try FileReading.content(ticket, limit: limit) else { return nil }
+        return FileState(content: content, mode: attributes.mode, uid: attributes.uid, gid: attributes.gid)
+    }
+
+    /// The file as a recording scope shows it.
+    var info: Wire.FileInfo {
+        Wire.FileInfo(mode: mode, uid: uid, gid: gid, size: UInt64(content.count), modified: Int64(time(nil)))
+    }
+
+    /// Makes the file on disk this one, or removes it; false when it was so already.
+    static func restore(_ state: FileState?, _ ticket: FileTicket, limit: Int) throws(EffectError) -> Bool {
+        do throws(EffectError) {
+            if try present(ticket, limit: limit) == state { return false }
+        } catch {
+            // What cannot be read is not what it was; the lines below say why it cannot be replaced either.
+        }
+        guard let state else {
+            try FileWriting.remove(ticket)
+            return true
+        }
+        let owner = Wire.FileOwner(uid: state.uid, gid: state.gid)
+        try FileWriting.write(ticket, FileReplacement(content: state.content, mode: state.mode, owner: owner))
+        return true
+    }
+}
+
+extension FileState {
+    /// The change from one state to another; nil when they are the same.
+    static func change(of path: AbsolutePath, from before: FileState?, to after: FileState?) -> Wire.Change? {
+        guard before != after else { return nil }
+        let isSecret = before?.looksSecret == true || after?.looksSecret == true
+        let kind: Wire.Change.Kind = before == nil ? .create : after == nil ? .remove : .replace
+        let isOther = before != nil && after != nil && before?.content != after?.content
+        return Wire.Change(
+            kind: kind, object: path.description, before: before?.text(isSecret ? "secret" : nil) ?? "",
+            after: after?.text(isSecret ? (isOther ? "new secret" : "secret") : nil) ?? "")
+    }
+
+    // Even the digest of a key stays here: whoever has a candidate could recognise it.
+    private var looksSecret: Bool {
+        holdsNamedSecret || content.contains("PRIVATE KEY-----")
+    }
+
+    private func text(_ label: String?) -> String {
+        let digits = String(mode, radix: 8)
+        let permissions = String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
+        return "\(label ?? digest) \(permissions) \(name(uid)):\(name(gid))"
+    }
+
+    private func name(_ number: UInt32) -> String { number == 0 ? "root" : String(number) }
+
+    private var digest: String {
+        guard let digest = content.withUnsafeBytes({ SHA256.digest($0) }) else { return "sha256:?" }
+        return "sha256:" + (SHA256Digest(bytes: digest)?.hex.prefix(12) ?? "?")
+    }
+}
+
+extension Bytes {
+    /// Whether the other bytes, at least one, occur in these.
+    fileprivate func contains(_ other: Bytes) -> Bool {
+        withUnsafeBytes { bytes in
+            other.withUnsafeBytes { wanted in
+                guard let pattern = wanted.baseAddress, let first = wanted.first else { return false }
+                var rest = bytes[...]
+                while rest.count >= wanted.count, let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress,
+                    let found = memchr(start, Int32(first), rest.count)
+                {
+                    rest = rest.dropFirst(UnsafeRawPointer(found) - start)
+                    if rest.count >= wanted.count, memcmp(found, pattern, wanted.count) == 0 { return true }
+                    rest = rest.dropFirst()
+                }
+                return false
+            }
+        }
+    }
+}

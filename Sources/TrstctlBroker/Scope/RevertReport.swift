@@ -1,0 +1,12 @@
+package import TrstctlPolicy
+
+/// What putting files back came to.
+package struct RevertReport: Hashable, Sendable {
+    /// The files that are again as they were, the latest changed first; those that never differed are not named.
+    package var restored: [AbsolutePath] = []
+    /// The files that are not, and why.
+    package var failures: [EffectError] = []
+
+    /// True when every file is as it was.
+    package var isComplete: Bool { failures.isEmpty }
+}

@@ -1,0 +1,90 @@
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+/// What a scope counts and records.
+struct ScopeLedger: Sendable {
+    private let limits: ScopeLimits
+    private(set) var records: [EffectRecord] = []
+    private(set) var recordsDropped = 0
+    private(set) var denials = 0
+    private var bytesWritten = 0
+    var isClosed = false
+
+    init(limits: ScopeLimits) {
+        self.limits = limits
+    }
+
+    mutating func add(_ record: EffectRecord) {
+        if record.outcome == .denied { denials += 1 }
+        if records.count < limits.records { records.append(record) } else { recordsDropped += 1 }
+    }
+
+    /// Accounts for content that is about to be written.
+    mutating func charge(_ bytes: Int, _ path: AbsolutePath) throws(EffectError) {
+        guard bytes <= limits.bytesWritten - bytesWritten else {
+            throw EffectError(
+                .limit, object: path.description, "one call writes at most \(limits.bytesWritten) bytes in all")
+        }
+        bytesWritten += bytes
+    }
+}
+
+/// What a performed call answers, and what the record says of it.
+struct Effect: Sendable {
+    var result: Wire.Reply.Result
+    var bytes = 0
+    var isPlanned = false
+    var note: String?
+}
+
+extension EffectRecord {
+    /// The most bytes of a record's texts.
+    static let textLimit = 1_024
+
+    /// A record that is filled in when the call is done.
+    init(_ method: Wire.Call.Method?) {
+        let name =
+            switch method {
+            case .readFile: "ReadFile"
+            case .writeFile: "WriteFile"
+            case .removeFile: "RemoveFile"
+            case .stat: "Stat"
+            case .revert: "Revert"
+            case .exec: "Exec"
+            case .probeTls: "ProbeTLS"
+            case .request: "Request"
+            case .send: "Send"
+            default: "unknown"
+            }
+        self.init(operation: name, object: "", outcome: .failed, bytes: 0, milliseconds: 0)
+    }
+}
+
+extension EffectError {
+    static let scopeOver = EffectError(
+        .scopeOver, object: "", "the scope is over: the call that this brokered call belongs to has ended")
+
+    /// A decision of the policy as the connector sees it.
+    init(_ denial: Denial) {
+        let code: Code
+        switch denial.reason {
+        case .badPath, .badAddress, .badArguments: code = .invalidPath
+        case .unsupported: code = .unimplemented
+        default: code = .notGranted
+        }
+        self.init(code, object: denial.object, denial.message, fix: denial.manifestLine ?? "")
+    }
+}
+
+extension Ticket {
+    /// The rule that allows it, as text for people.
+    var rule: String {
+        switch self {
+        case .file(let ticket): ticket.grant
+        case .exec(let ticket): ticket.grant
+        case .dial(let ticket): ticket.grant
+        case .socket(let ticket): ticket.grant
+        }
+    }
+}

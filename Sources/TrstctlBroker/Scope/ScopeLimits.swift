@@ -1,0 +1,18 @@
+/// How much the brokered calls of one scope may use up together.
+package struct ScopeLimits: Hashable, Sendable {
+    /// Bytes of all files written.
+    package var bytesWritten = 64 << 20
+    /// Different files changed.
+    package var files = 256
+    /// Commands run.
+    package var commands = 100
+    /// Bytes of one file's old content that are kept to restore it; a larger file cannot be changed.
+    package var restorableFile = 16 << 20
+    /// Bytes of all old content kept.
+    package var restorable = 64 << 20
+    /// Records kept; further calls are only counted.
+    package var records = 1_000
+
+    /// The limits that the host uses.
+    package init() {}
+}
