@@ -33,6 +33,9 @@ package struct Multiplexer: Sendable {
         var isAbandoned = false
     }
 
+    /// How many calls in a row beyond the window are answered before the session ends.
+    package static let maximumRefusals = 1024
+
     package let side: Side
     /// What we accept.
     package let limits: SessionLimits
@@ -46,6 +49,8 @@ package struct Multiplexer: Sendable {
     private var incoming: [UInt32: Int] = [:]
     private var incomingBytes = 0
     private var helloDone = false
+    /// Calls refused since the last one that was accepted.
+    private var refusals = 0
     /// The earliest deadline of a call in flight; may be earlier than the truth, never later.
     package private(set) var nextDeadline = Deadline.never
 
@@ -84,6 +89,12 @@ package struct Multiplexer: Sendable {
         outgoingBytes += bytes
         nextDeadline = min(nextDeadline, deadline)
         return Wire.Frame(id: id, kind: .call(call))
+    }
+
+    /// Takes back a call whose frame was not sent after all, for example because it is too long.
+    package mutating func withdraw(_ id: UInt32) {
+        guard let call = outgoing.removeValue(forKey: id) else { return }
+        outgoingBytes -= call.bytes
     }
 
     /// Gives up one of our calls: its place in the window stays taken until the reply comes.
@@ -141,11 +152,16 @@ package struct Multiplexer: Sendable {
         try checkDirection(call.method)
         // Refusals hold no place in the window, but a peer that goes far beyond it is not well: end the session.
         guard incoming.count < limits.calls else {
+            refusals += 1
+            guard refusals <= Multiplexer.maximumRefusals else {
+                throw WireError(.tooManyCalls, "\(refusals) calls in a row beyond the window of \(limits.calls)")
+            }
             return .refuse(
                 id: id,
                 Wire.Status(
                     code: .resourceExhausted, message: "more than \(limits.calls) calls in flight", retryable: true))
         }
+        refusals = 0
         incoming[id] = bytes
         incomingBytes += bytes
         return .call(id: id, call)

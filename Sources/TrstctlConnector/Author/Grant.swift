@@ -1,0 +1,63 @@
+internal import TrstctlSystem
+internal import TrstctlWire
+
+/// What a grant is about.
+public enum Capability: Sendable, Hashable {
+    /// `fs.read`: reading files.
+    case readFiles
+    /// `fs.write`: replacing and removing files.
+    case writeFiles
+    /// `net.dial`: reaching network addresses.
+    case dial
+    /// `process.exec`: running commands.
+    case run
+
+    var message: Wire.Capability {
+        switch self {
+        case .readFiles: .fsRead
+        case .writeFiles: .fsWrite
+        case .dial: .netDial
+        case .run: .processExec
+        }
+    }
+}
+
+/// Why a connector needs a capability at all.
+public struct CapabilityNeed: Sendable {
+    let capability: Capability
+    let reason: String
+
+    /// - Parameters:
+    ///   - capability: what it needs.
+    ///   - reason: completes "needs it to", for example `reload NGINX`; at most 512 bytes.
+    public init(_ capability: Capability, _ reason: String) {
+        self.capability = capability
+        self.reason = reason
+    }
+
+    var message: Wire.CapabilityReason {
+        Wire.CapabilityReason(capability: capability.message, reason: reason.cut(to: 512))
+    }
+}
+
+/// One concrete thing a connector needs for one target.
+public struct Grant: Sendable {
+    let capability: Capability
+    let values: [Bytes]
+
+    /// Reading one file, or everything below a directory when the path ends with a slash.
+    public static func read(_ path: String) -> Grant { Grant(capability: .readFiles, values: [Bytes(path)]) }
+
+    /// Replacing and removing one file, or everything below a directory when the path ends with a slash.
+    public static func write(_ path: String) -> Grant { Grant(capability: .writeFiles, values: [Bytes(path)]) }
+
+    /// Reaching one address, `host:port`.
+    public static func dial(_ address: String) -> Grant { Grant(capability: .dial, values: [Bytes(address)]) }
+
+    /// Running exactly this command: the program's absolute path, then its arguments.
+    public static func run(_ command: [String]) -> Grant {
+        Grant(capability: .run, values: command.map { Bytes($0) })
+    }
+
+    var message: Wire.Grant { Wire.Grant(capability: capability.message, values: values) }
+}

@@ -1,0 +1,38 @@
+internal import TrstctlWire
+
+/// How much a line of the log matters.
+public enum LogLevel: Sendable, Hashable {
+    case debug, info, warning, error
+
+    var message: Wire.LogRequest.Level {
+        switch self {
+        case .debug: .debug
+        case .info: .info
+        case .warning: .warning
+        case .error: .error
+        }
+    }
+}
+
+extension Host {
+    /// Puts a line into the host's log. It is not waited for.
+    ///
+    /// - Parameters:
+    ///   - level: how much it matters.
+    ///   - message: at most 4 KiB arrive. Never a secret.
+    public func log(_ level: LogLevel, _ message: String) {
+        let line = Wire.LogRequest(level: level.message, message: message.cut(to: 4096))
+        session.tell(.log(line), in: call, worker)
+    }
+
+    /// Says where a long call stands. It is not waited for.
+    ///
+    /// - Parameters:
+    ///   - message: at most 256 bytes arrive.
+    ///   - percent: 1 to 100; 0 when unknown.
+    public func progress(_ message: String, percent: Int = 0) {
+        let progress = Wire.ProgressRequest(
+            message: message.cut(to: 256), percent: UInt32(clamping: max(0, min(100, percent))))
+        session.tell(.progress(progress), in: call, worker)
+    }
+}

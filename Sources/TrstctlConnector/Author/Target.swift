@@ -1,0 +1,79 @@
+internal import TrstctlSystem
+internal import TrstctlWire
+
+/// Something that certificates are deployed to, as the manifest describes it.
+public struct Target: Sendable {
+    /// Its name in the manifest.
+    public let name: String
+    /// Its `config:`.
+    public let config: Configuration
+    /// Where the operator wants the served certificate to be checked; nil when nowhere.
+    public let probe: ProbeAddress?
+    /// The secret configuration fields that have a value.
+    public let secretFields: [String]
+
+    init(_ request: Wire.ConfigureRequest, schema: [ConfigurationField]) throws(ConnectorError) {
+        name = request.target
+        config = try Configuration(request.config, secretNames: request.secretNames, schema: schema)
+        probe = request.probe.map { ProbeAddress(address: $0.address, serverName: $0.serverName) }
+        secretFields = request.secretNames
+    }
+}
+
+/// A TLS endpoint.
+public struct ProbeAddress: Sendable, Hashable {
+    /// `host:port`, with a host name, an IPv4 address, or an IPv6 address in brackets.
+    public var address: String
+    /// The name for SNI; empty means none.
+    public var serverName: String
+
+    public init(address: String, serverName: String = "") {
+        self.address = address
+        self.serverName = serverName
+    }
+}
+
+/// One credential for one target. Everything in it is public; the key and other secrets are used by name.
+public struct Deployment: Sendable {
+    /// Where it goes.
+    public let target: Target
+    /// The leaf's fingerprint: the idempotency key.
+    public let fingerprint: Fingerprint
+    /// The leaf certificate, PEM.
+    public let certificate: [UInt8]
+    /// The issuers above the leaf in order, PEM; may be empty.
+    public let chain: [UInt8]
+    /// The leaf's subject alternative names.
+    public let names: [String]
+    /// The leaf's validity, seconds since the Unix epoch.
+    public let notBefore: Int64
+    /// The end of the leaf's validity, seconds since the Unix epoch.
+    public let notAfter: Int64
+    /// The names that ``Segment/secret(_:as:)`` may use.
+    public let secretNames: [String]
+
+    /// The target's configuration.
+    public var config: Configuration { target.config }
+
+    /// Leaf and chain as one PEM text, ending with a line feed: what most servers want as their certificate file.
+    public var fullchain: [UInt8] { Deployment.line(certificate) + Deployment.line(chain) }
+
+    private static func line(_ pem: [UInt8]) -> [UInt8] {
+        guard let last = pem.last, last != 0x0A else { return pem }
+        return pem + [0x0A]
+    }
+
+    init(_ message: Wire.Deployment, target: Target) throws(ConnectorError) {
+        guard let fingerprint = Fingerprint(hexadecimal: message.fingerprint) else {
+            throw ConnectorError(.invalidArgument, "the deployment's fingerprint is not 64 lower-case hex digits")
+        }
+        self.target = target
+        self.fingerprint = fingerprint
+        certificate = message.certificate.array
+        chain = message.chain.array
+        names = message.names
+        notBefore = message.notBefore
+        notAfter = message.notAfter
+        secretNames = message.secretNames
+    }
+}
