@@ -56,6 +56,17 @@ package struct Host: Sendable {
         return (try file.parse(), file.directory)
     }
 
+    /// Reads and checks the manifest, and counts what is in it.
+    ///
+    /// - Returns: the counts.
+    /// - Throws: `ManifestError`.
+    package func validateManifest() throws(ManifestError) -> ManifestSummary {
+        let manifest = try manifest().0
+        return ManifestSummary(
+            connectors: manifest.plugins.count, credentials: manifest.credentials.count,
+            targets: manifest.targets.count)
+    }
+
     /// What would be changed, without changing it.
     ///
     /// - Parameter names: which targets; empty means all.
@@ -121,6 +132,13 @@ package struct Host: Sendable {
         }
         return chosen
     }
+}
+
+/// How much is in a manifest.
+package struct ManifestSummary: Codable, Sendable {
+    package var connectors: Int
+    package var credentials: Int
+    package var targets: Int
 }
 
 /// A request that makes no sense, as the person who typed it should hear it.

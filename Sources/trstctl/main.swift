@@ -1,1 +1,22 @@
-print("placeholder")
+import ArgumentParser
+import Glibc
+import TrstctlHost
+
+// Signals are taken by one thread, so that an interrupted run still puts back what it changed and stops its connectors.
+Interruption.block()
+
+do {
+    let command = try Trstctl.parseAsRoot()
+    guard let command = command as? any HostCommand else {
+        // The bare command and the group commands have nothing to run: show what there is.
+        throw CleanExit.helpRequest(command)
+    }
+    let task = Task { await Trstctl.run(command) }
+    Interruption.watch { task.cancel() }
+    exit(await task.value)
+} catch {
+    let isHelp = Trstctl.exitCode(for: error) == .success
+    let text = Trstctl.fullMessage(for: error)
+    if isHelp { print(text) } else { Output.error(text) }
+    exit(isHelp ? 0 : ExitStatusCode.usage)
+}

@@ -1,8 +1,8 @@
 import Synchronization
 package import TrstctlLaunch
 package import TrstctlPolicy
-package import TrstctlSystem
-package import TrstctlWire
+import TrstctlSystem
+import TrstctlWire
 
 /// A connector that was refused: it did not run, or runs no more. It stops only itself.
 package struct ConnectorRefusal: Error, Sendable, CustomStringConvertible {

@@ -1,6 +1,8 @@
 import Glibc
 import Synchronization
+import TrstctlLaunch
 import TrstctlPolicy
+import TrstctlSystem
 
 /// The credentials of one run, each read and checked once.
 final class CredentialCache: Sendable {

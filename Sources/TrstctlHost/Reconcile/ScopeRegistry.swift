@@ -74,7 +74,9 @@ final class ScopeRegistry: Sendable {
                 "the call belongs to no scope that is open: brokered calls are answered only "
                     + "inside the host's call they belong to")
         }
-        return await ScopeRegistry.workers.run { scope.perform(method) }
+        let timeout = incoming.call.timeoutMilliseconds
+        let deadline = timeout == 0 ? Deadline.never : .after(milliseconds: Int64(timeout))
+        return await ScopeRegistry.workers.run { scope.perform(method, until: deadline) }
     }
 }
 

@@ -1,5 +1,6 @@
 import Glibc
 import TrstctlBroker
+import TrstctlCrypto
 import TrstctlLaunch
 import TrstctlPolicy
 import TrstctlSystem

@@ -1,0 +1,63 @@
+import ArgumentParser
+import TrstctlHost
+
+struct Plan: HostCommand, ParallelCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what an apply would change, and change nothing.")
+
+    @OptionGroup var options: GlobalOptions
+    @ParentCommand var parent: Trstctl
+
+    @Flag(help: "Exit with 4 when there are differences.")
+    var detailedExitcode = false
+
+    @Option(help: "How many targets are worked on at the same time (1 to 1024).")
+    var parallel = 8
+
+    @Argument(help: "Which targets; all when none is named.")
+    var target: [String] = []
+
+    var global: GlobalOptions { options.merged(under: parent.global) }
+
+    func run(_ host: Host, _ output: Output) async throws -> Int32 {
+        let report = try await host.plan(target)
+        output.result(report) { RunText(report: report).text }
+        return report.exitCode == 0 && detailedExitcode && report.hasDifferences
+            ? ExitStatusCode.differences : report.exitCode
+    }
+}
+
+struct Apply: HostCommand, ParallelCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Deploy what differs, prove that it is served, and put everything back when something fails.")
+
+    @OptionGroup var options: GlobalOptions
+    @ParentCommand var parent: Trstctl
+
+    @Option(help: "How many targets are worked on at the same time (1 to 1024).")
+    var parallel = 8
+
+    @Argument(help: "Which targets; all when none is named.")
+    var target: [String] = []
+
+    var global: GlobalOptions { options.merged(under: parent.global) }
+
+    func run(_ host: Host, _ output: Output) async throws -> Int32 {
+        let report = try await host.apply(target)
+        output.result(report) { RunText(report: report).text }
+        return report.exitCode
+    }
+}
+
+extension GlobalOptions {
+    /// Options can stand before the command's name or after it; after wins.
+    func merged(under outer: GlobalOptions) -> GlobalOptions {
+        var result = self
+        result.manifest = manifest ?? outer.manifest
+        result.stateDir = stateDir ?? outer.stateDir
+        result.pluginDir = outer.pluginDir + pluginDir
+        result.json = json || outer.json
+        result.verbose = verbose || outer.verbose
+        return result
+    }
+}

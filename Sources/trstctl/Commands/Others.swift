@@ -1,0 +1,43 @@
+import ArgumentParser
+import TrstctlHost
+
+struct ManifestGroup: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "manifest", abstract: "Check the manifest.", subcommands: [Validate.self])
+
+    @ParentCommand var parent: Trstctl
+
+    struct Validate: HostCommand {
+        static let configuration = CommandConfiguration(abstract: "Read the manifest and say what is wrong with it.")
+
+        @OptionGroup var options: GlobalOptions
+        @ParentCommand var parent: ManifestGroup
+
+        var global: GlobalOptions { options.merged(under: parent.parent.global) }
+
+        func run(_ host: Host, _ output: Output) async throws -> Int32 {
+            let summary = try host.validateManifest()
+            output.result(summary) {
+                "\(global.manifestPath) is valid: \(summary.connectors) connectors, \(summary.credentials) credentials, "
+                    + "\(summary.targets) targets"
+            }
+            return ExitStatusCode.fine
+        }
+    }
+}
+
+struct Version: HostCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the version of this program and of the protocol.")
+
+    @OptionGroup var options: GlobalOptions
+    @ParentCommand var parent: Trstctl
+
+    var global: GlobalOptions { options.merged(under: parent.global) }
+
+    func run(_ host: Host, _ output: Output) async throws -> Int32 {
+        output.result(["trstctl": programVersion, "protocol": "1", "handshake": "1"]) {
+            "trstctl \(programVersion) (protocol 1, handshake 1)"
+        }
+        return ExitStatusCode.fine
+    }
+}

@@ -1,0 +1,90 @@
+import ArgumentParser
+import TrstctlHost
+
+struct Plugin: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Look at connectors, verify and pin them.",
+        subcommands: [List.self, Inspect.self, Verify.self, Pin.self])
+
+    @ParentCommand var parent: Trstctl
+
+    struct List: HostCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "List connectors: where they are, and whether they are pinned. Runs none of them.")
+
+        @OptionGroup var options: GlobalOptions
+        @ParentCommand var parent: Plugin
+
+        var global: GlobalOptions { options.merged(under: parent.parent.global) }
+
+        func run(_ host: Host, _ output: Output) async throws -> Int32 {
+            let reports = await host.listPlugins()
+            output.result(reports) { PluginText.list(reports) }
+            return ExitStatusCode.fine
+        }
+    }
+
+    struct Inspect: HostCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Ask a connector what it is and what it needs. It runs confined and is granted nothing.")
+
+        @OptionGroup var options: GlobalOptions
+        @ParentCommand var parent: Plugin
+
+        @Argument(help: "The connector's name.")
+        var name: String
+
+        var global: GlobalOptions { options.merged(under: parent.parent.global) }
+
+        func run(_ host: Host, _ output: Output) async throws -> Int32 {
+            let report = try await host.inspectPlugin(name)
+            output.result(report) { PluginText.inspect(report) }
+            return ExitStatusCode.fine
+        }
+    }
+
+    struct Verify: HostCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Verify connectors as a start would, without starting them.")
+
+        @OptionGroup var options: GlobalOptions
+        @ParentCommand var parent: Plugin
+
+        @Argument(help: "Which connectors; all pinned ones when none is named.")
+        var name: [String] = []
+
+        var global: GlobalOptions { options.merged(under: parent.parent.global) }
+
+        func run(_ host: Host, _ output: Output) async throws -> Int32 {
+            let reports = try host.verifyPlugins(name)
+            output.result(reports) { PluginText.verify(reports) }
+            return reports.allSatisfy { $0.pin == .pinned } ? ExitStatusCode.fine : ExitStatusCode.connectorRefused
+        }
+    }
+
+    struct Pin: HostCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Write a connector's SHA-256, and the grants that the targets need, into the manifest.",
+            discussion: """
+                The connector runs confined and is granted nothing while it is asked. Read what is written: from then on \
+                exactly this build may run, with exactly these grants.
+                """)
+
+        @OptionGroup var options: GlobalOptions
+        @ParentCommand var parent: Plugin
+
+        @Flag(help: "Keep the pins that are there, for another build or platform.")
+        var add = false
+
+        @Argument(help: "The connectors' names.")
+        var name: [String]
+
+        var global: GlobalOptions { options.merged(under: parent.parent.global) }
+
+        func run(_ host: Host, _ output: Output) async throws -> Int32 {
+            let reports = try await host.pinPlugins(name, isAdding: add)
+            output.result(reports) { PluginText.pinned(reports, global.manifestPath) }
+            return ExitStatusCode.fine
+        }
+    }
+}
