@@ -35,12 +35,11 @@ package struct ManifestFile: ~Copyable {
         let folder = cut.map { String(decoding: bytes[...$0], as: UTF8.self) } ?? "."
         let parent = try openDirectory(folder, file: name)
         let directory = try self.path(of: parent.raw, file: name)
-        try checkPermissions(
-            try status(parent.raw, file: name), of: "its directory \(directory)", file: name)
-
         let file = try openFile(leaf, in: parent.raw, file: name)
         let status = try status(file.raw, file: name)
         try checkKind(status, file: name)
+        try checkPermissions(
+            try self.status(parent.raw, file: name), of: "its directory \(directory)", file: name)
         try checkPermissions(status, of: "it", file: name)
         let contents = try read(file.raw, file: name)
         guard isSame(status, try self.status(file.raw, file: name)) else { throw changed(name) }
