@@ -22,6 +22,7 @@ package struct ManifestFile: ~Copyable {
     /// of the same kind.
     ///
     /// - Parameter path: absolute or relative to the working directory.
+    /// - Returns: the checked file with its bytes.
     /// - Throws: `ManifestError`.
     package static func open(_ path: Bytes) throws(ManifestError) -> ManifestFile {
         let name = printable(path)
@@ -66,7 +67,9 @@ package struct ManifestFile: ~Copyable {
         try ManifestParser.parse(contents, directory: directory, file: name)
     }
 
-    /// Replaces the file's content atomically: a crash leaves the old or the new text. Mode and owner stay.
+    /// Replaces the file's content atomically: a crash leaves the old or the new text.
+    ///
+    /// Mode and owner stay.
     ///
     /// - Throws: `ManifestError`, also when the file was changed since it was read; nothing is written then.
     package borrowing func replace(with text: [UInt8]) throws(ManifestError) {

@@ -21,6 +21,7 @@ struct YAMLReader {
     ///   - text: UTF-8 without byte order mark or NUL, which `ManifestText` has checked.
     ///   - file: how errors call the file.
     /// - Returns: the root node, or nil when the text holds only comments and white space.
+    /// - Throws: `ManifestError` for the first thing that is not YAML or not allowed in a manifest.
     static func read(_ text: [UInt8], file: String) throws(ManifestError) -> YAMLNode? {
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         defer { parser.deallocate() }
