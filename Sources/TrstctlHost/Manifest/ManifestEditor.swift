@@ -44,6 +44,7 @@ package enum ManifestEditor {
     ///   - text: the manifest.
     ///   - directory: what relative paths are relative to.
     ///   - file: how errors call the file.
+    /// - Returns: the new text, with what it changes.
     /// - Throws: `ManifestError`; `notEditable` with the lines to paste when the text is in a style that cannot be
     ///   changed safely.
     package static func pin(

@@ -22,6 +22,7 @@ package struct ManifestFile: ~Copyable {
     /// of the same kind.
     ///
     /// - Parameter path: absolute or relative to the working directory.
+    /// - Returns: the checked file with its bytes.
     /// - Throws: `ManifestError`.
     package static func open(_ path: Bytes) throws(ManifestError) -> ManifestFile {
         let name = printable(path)
@@ -35,12 +36,11 @@ package struct ManifestFile: ~Copyable {
         let folder = cut.map { String(decoding: bytes[...$0], as: UTF8.self) } ?? "."
         let parent = try openDirectory(folder, file: name)
         let directory = try self.path(of: parent.raw, file: name)
-        try checkPermissions(
-            try status(parent.raw, file: name), of: "its directory \(directory)", file: name)
-
         let file = try openFile(leaf, in: parent.raw, file: name)
         let status = try status(file.raw, file: name)
         try checkKind(status, file: name)
+        try checkPermissions(
+            try self.status(parent.raw, file: name), of: "its directory \(directory)", file: name)
         try checkPermissions(status, of: "it", file: name)
         let contents = try read(file.raw, file: name)
         guard isSame(status, try self.status(file.raw, file: name)) else { throw changed(name) }
@@ -67,7 +67,9 @@ package struct ManifestFile: ~Copyable {
         try ManifestParser.parse(contents, directory: directory, file: name)
     }
 
-    /// Replaces the file's content atomically: a crash leaves the old or the new text. Mode and owner stay.
+    /// Replaces the file's content atomically: a crash leaves the old or the new text.
+    ///
+    /// Mode and owner stay.
     ///
     /// - Throws: `ManifestError`, also when the file was changed since it was read; nothing is written then.
     package borrowing func replace(with text: [UInt8]) throws(ManifestError) {

@@ -1,7 +1,8 @@
 package import TrstctlSystem
 
-/// The permission for one effect. Only `authorize` makes one, so an effect that takes a ticket cannot be reached
-/// without a decision.
+/// The permission for one effect.
+///
+/// Only `authorize` makes one, so an effect that takes a ticket cannot be reached without a decision.
 package enum Ticket: Hashable, Sendable {
     case file(FileTicket)
     case exec(ExecTicket)
@@ -94,6 +95,7 @@ package enum Decision: Hashable, Sendable {
 ///   - effective: what it declared and the operator approved, see `GrantSet.intersection`.
 ///   - scope: what the call that the operation belongs to may do.
 ///   - declared: what the connector declared, if known; it only makes a denial say whether the manifest can help.
+/// - Returns: a ticket, or the denial with what would allow the operation.
 package func authorize(
     _ operation: Operation, effective: GrantSet, scope: ScopeRights, declared: GrantSet? = nil
 ) -> Decision {

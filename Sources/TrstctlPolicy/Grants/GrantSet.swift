@@ -1,6 +1,8 @@
 import TrstctlSystem
 
-/// What a connector declares, what a manifest approves, or what both allow together. Empty means nothing.
+/// What a connector declares, what a manifest approves, or what both allow together.
+///
+/// Empty means nothing.
 package struct GrantSet: Hashable, Sendable {
     /// The most rules that one capability can have.
     package static let maximumRules = 256
