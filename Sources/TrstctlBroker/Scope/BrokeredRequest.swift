@@ -68,7 +68,8 @@ enum BrokeredRequest: Sendable {
         }
         do throws(GrammarError) {
             if !request.serverName.isEmpty { _ = try DNSName(Bytes(request.serverName)) }
-            return .probeTLS(try DialAddress(request.address), serverName: request.serverName, milliseconds: Int64(time))
+            return .probeTLS(
+                try DialAddress(request.address), serverName: request.serverName, milliseconds: Int64(time))
         } catch {
             throw EffectError(.invalid, object: error.found, "\(error)")
         }
