@@ -8,11 +8,29 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+static inline int trstctl_ERR_GET_LIB(unsigned long code) { return ERR_GET_LIB(code); }
+static inline int trstctl_ERR_GET_REASON(unsigned long code) { return ERR_GET_REASON(code); }
+static const unsigned long trstctl_XN_FLAG_RFC2253 = XN_FLAG_RFC2253;
+static const int trstctl_ERR_LIB_PEM = ERR_LIB_PEM;
+
+// Stacks: typed, read-only views. The results belong to the stack.
+static inline int trstctl_X509_stack_count(const STACK_OF(X509) *stack) { return sk_X509_num(stack); }
+static inline X509 *trstctl_X509_stack_at(const STACK_OF(X509) *stack, int index) { return sk_X509_value(stack, index); }
+static inline int trstctl_GENERAL_NAMES_count(const GENERAL_NAMES *names) { return sk_GENERAL_NAME_num(names); }
+static inline const GENERAL_NAME *trstctl_GENERAL_NAMES_at(const GENERAL_NAMES *names, int index) {
+    return sk_GENERAL_NAME_value(names, index);
+}
+
+static inline EVP_PKEY *trstctl_EVP_EC_gen(const char *curve) { return EVP_EC_gen(curve); }
+static inline EVP_PKEY *trstctl_EVP_RSA_gen(unsigned int bits) { return EVP_RSA_gen(bits); }
+
 static inline long trstctl_BIO_get_mem_data(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }
+static inline int trstctl_BIO_reset(BIO *bio) { return (int)BIO_reset(bio); }
 static inline long trstctl_SSL_set_tlsext_host_name(SSL *ssl, const char *name) {
     return SSL_set_tlsext_host_name(ssl, name);
 }

@@ -1,0 +1,40 @@
+import TrstctlCrypto
+
+/// Host names as they may be looked up and named in a handshake.
+enum HostName {
+    /// True for 1 to 253 bytes in labels of 1 to 63 letters, digits, `-` and `_` (RFC 1123, 2.1; underscores occur).
+    ///
+    /// One trailing dot is allowed. A last label of digits is not: `127.1` and its kind are addresses to some resolvers.
+    static func isValid(_ name: String) -> Bool {
+        var bytes = Array(name.utf8)
+        if bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
+        guard (1...253).contains(bytes.count) else { return false }
+        let labels = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard let last = labels.last, let first = last.first, !isDigit(first) || !last.allSatisfy(isHexadecimal) else {
+            return false
+        }
+        return labels.allSatisfy { (1...63).contains($0.count) && $0.allSatisfy(isAllowed) }
+    }
+
+    static func printable(_ text: String) -> String {
+        PrintableText.of(text.utf8, limit: 300)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+    /// Digits as inet_aton(3) reads them: also `0x7f`.
+    private static func isHexadecimal(_ byte: UInt8) -> Bool {
+        let lower = byte | 0x20
+        return isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(lower) || lower == UInt8(ascii: "x")
+    }
+
+    private static func isAllowed(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default:
+            false
+        }
+    }
+}
