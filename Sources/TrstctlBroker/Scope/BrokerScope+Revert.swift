@@ -34,7 +34,7 @@ extension BrokerScope {
         if let failure = report.failures.first {
             throw EffectError(
                 failure.code, object: failure.object,
-                "\(report.failures.count) of the changed files could not be put back: \(failure.message)",
+                "\(report.failures.count) of the changed files could not be put back: \(failure.object): \(failure.message)",
                 fix: failure.fix)
         }
         let count = UInt32(clamping: report.restored.count)

@@ -67,7 +67,6 @@ enum BrokeredRequest: Sendable {
         default: throw unimplemented("ProbeTLS with start_tls")
         }
         do throws(GrammarError) {
-            if !request.serverName.isEmpty { _ = try DNSName(Bytes(request.serverName)) }
             return .probeTLS(
                 try DialAddress(request.address), serverName: request.serverName, milliseconds: Int64(time))
         } catch {
