@@ -25,7 +25,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case cannotChangeOwner = "cannot-change-owner"
         case notExecutable = "not-executable"
         case unreachable
-        case deadline
+        case badPeer = "bad-peer"
         case scopeOver = "scope-over"
         case unimplemented
         case system
@@ -71,10 +71,9 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted
-        case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .scopeOver:
+        case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .badPeer, .scopeOver:
             .failedPrecondition
         case .unreachable: .unavailable
-        case .deadline: .deadlineExceeded
         case .unimplemented: .unimplemented
         case .system: .internal
         }

@@ -41,9 +41,11 @@ extension SecretSource {
 
     private func value(of reference: Wire.SecretReference, field: String) throws(EffectError) -> Bytes {
         if let value = secret(named: reference.name) { return value }
-        let known = names.isEmpty ? "there are none" : "there are: " + names.map { printable($0) }.joined(separator: ", ")
+        let known =
+            names.isEmpty ? "there are none" : "there are: " + names.map { printable($0) }.joined(separator: ", ")
         throw EffectError(
-            .invalid, object: field, "\(field) names the secret \"\(printable(reference.name))\", which does not exist; \(known)")
+            .invalid, object: field,
+            "\(field) names the secret \"\(printable(reference.name))\", which does not exist; \(known)")
     }
 
     private func encode(

@@ -51,6 +51,7 @@ extension EffectError {
 
     static func wrongTicket(_ ticket: FileTicket) -> EffectError {
         EffectError(
-            .system, object: ticket.path.description, "a ticket for \(ticket.access.rawValue) was used for another effect")
+            .system, object: ticket.path.description,
+            "a ticket for \(ticket.access.rawValue) was used for another effect")
     }
 }

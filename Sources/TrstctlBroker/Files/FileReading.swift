@@ -16,8 +16,13 @@ enum FileReading {
         _ ticket: FileTicket, limit: Int
     ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes) {
         guard ticket.access == .read else { throw .wrongTicket(ticket) }
-        guard let result = try content(ticket, limit: limit) else { throw .file("", ticket.path, errno: ENOENT) }
-        return result
+        do throws(EffectError) {
+            if let result = try content(ticket, limit: limit) { return result }
+        } catch {
+            // Where there is no directory, there is no file.
+            guard error.code == .noParent else { throw error }
+        }
+        throw .file("", ticket.path, errno: ENOENT)
     }
 
     /// Looks at a file, and compares its content when something is given to compare.
@@ -30,7 +35,12 @@ enum FileReading {
         _ ticket: FileTicket, expected: Bytes? = nil
     ) throws(EffectError) -> (attributes: FileAttributes, isEqual: Bool) {
         guard ticket.access == .stat else { throw .wrongTicket(ticket) }
-        let directory = try lookup(ticket)
+        let directory: GrantedDirectory
+        do throws(EffectError) {
+            directory = try GrantedDirectory(ticket, for: .lookup)
+        } catch {
+            throw error.code == .noParent ? .file("", ticket.path, errno: ENOENT) : error
+        }
         guard let expected else {
             guard let found = try directory.inspect() else { throw .file("", ticket.path, errno: ENOENT) }
             return (found, false)
@@ -39,20 +49,11 @@ enum FileReading {
         return (file.attributes, try isEqual(file, expected, ticket.path))
     }
 
-    /// Opens the directory of a file that is only looked at: where there is no directory, there is no file.
-    private static func lookup(_ ticket: FileTicket) throws(EffectError) -> GrantedDirectory {
-        do throws(EffectError) {
-            return try GrantedDirectory(ticket, for: .lookup)
-        } catch {
-            throw error.code == .noParent ? .file("", ticket.path, errno: ENOENT) : error
-        }
-    }
-
-    /// The content and attributes, or nil when there is no such file.
+    /// The content and attributes, or nil when there is no such file; `noParent` when there is no directory either.
     static func content(
         _ ticket: FileTicket, limit: Int
     ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes)? {
-        let directory = try lookup(ticket)
+        let directory = try GrantedDirectory(ticket, for: .lookup)
         guard let file = try directory.openForReading() else { return nil }
         let hint = Int(clamping: file.attributes.size)
         var buffer = WipedBuffer(capacity: hint < limit ? hint + 1 : limit + 1, limit: limit + 1)
@@ -80,7 +81,9 @@ enum FileReading {
             guard got > 0 else { return offset == expected.count && difference == 0 }
             guard got <= expected.count - offset else { return false }
             expected.withUnsafeBytes { bytes in
-                chunk.withUnsafeBytes { difference |= CRYPTO_memcmp($0.baseAddress, bytes.baseAddress.map { $0 + offset }, got) }
+                chunk.withUnsafeBytes {
+                    difference |= CRYPTO_memcmp($0.baseAddress, bytes.baseAddress.map { $0 + offset }, got)
+                }
             }
             offset += got
         }

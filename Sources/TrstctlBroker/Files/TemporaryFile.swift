@@ -25,7 +25,9 @@ struct TemporaryFile: ~Copyable {
                 return
             } catch {
                 attempt += 1
-                guard error.code == .exists, attempt < 8 else { throw error.code == .notFound ? .noParent(target) : error }
+                guard error.code == .exists, attempt < 8 else {
+                    throw error.code == .notFound ? .noParent(target) : error
+                }
             }
         }
     }

@@ -80,26 +80,32 @@ extension BrokerScope {
     }
 
     func removeFile(_ ticket: FileTicket) throws(EffectError) -> Effect {
-        try files.withLock { journal throws(EffectError) in
-            guard !journal.isClosed else { throw .scopeOver }
-            if rights == .recording { _ = try FileWriting.rehearse(ticket) }
-            let entry = try journal.keep(ticket)
-            do throws(EffectError) {
-                if rights == .recording {
-                    guard entry.after != nil else { throw .file("", ticket.path, errno: ENOENT) }
-                } else {
-                    try FileWriting.remove(ticket)
-                }
-            } catch {
-                // A file that never was takes no place among those that were changed.
-                if entry.before == nil, entry.after == nil { journal.forget(ticket.path) }
-                throw error
-            }
-            journal.note(ticket.path, nil)
+        do throws(EffectError) {
+            try files.withLock { journal throws(EffectError) in try remove(ticket, in: &journal) }
+        } catch {
+            throw error.code == .noParent ? .file("", ticket.path, errno: ENOENT) : error
         }
         return Effect(
             result: .removeFile(Wire.RemoveFileResponse(planned: rights == .recording)),
             isPlanned: rights == .recording)
+    }
+
+    private func remove(_ ticket: FileTicket, in journal: inout FileJournal) throws(EffectError) {
+        guard !journal.isClosed else { throw .scopeOver }
+        if rights == .recording { _ = try FileWriting.rehearse(ticket) }
+        let entry = try journal.keep(ticket)
+        do throws(EffectError) {
+            if rights == .recording {
+                guard entry.after != nil else { throw .file("", ticket.path, errno: ENOENT) }
+            } else {
+                try FileWriting.remove(ticket)
+            }
+        } catch {
+            // A file that never was takes no place among those that were changed.
+            if entry.before == nil, entry.after == nil { journal.forget(ticket.path) }
+            throw error
+        }
+        journal.note(ticket.path, nil)
     }
 
     /// The file's place in the plan; nil when the disk says what it is.

@@ -1,4 +1,5 @@
 import Synchronization
+import TrstctlCrypto
 import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
@@ -13,6 +14,63 @@ extension BrokerScope {
                 certificates: planned.certificates, protocol: planned.protocolVersion, planned: true)
             return Effect(result: .probeTls(response), isPlanned: true)
         }
-        throw EffectError(.unimplemented, object: ticket.address.text, "probing")
+        let chain = try ServedChain.probe(ticket, serverName: serverName, until: deadline)
+        return Effect(result: .probeTls(chain.response), note: "served \(chain.fingerprint)")
+    }
+}
+
+extension ServedChain {
+    /// The effect of a TLS handshake. It takes a ticket and nothing else that names a peer.
+    ///
+    /// - Parameter serverName: the name for SNI; empty sends none.
+    fileprivate static func probe(
+        _ ticket: DialTicket, serverName: String, until deadline: Deadline
+    ) throws(EffectError) -> ServedChain {
+        do throws(ProbeError) {
+            let addresses = try AddressLookup.addresses(
+                of: ticket.address.hostText, port: ticket.address.port, deadline: deadline)
+            // An address is a name that is never sent (RFC 6066 section 3).
+            let unnamed = addresses.first.map(\.host) ?? ticket.address.hostText
+            return try TLSProbe.run(
+                addresses: addresses, serverName: serverName.isEmpty ? unnamed : serverName, deadline: deadline)
+        } catch {
+            throw EffectError(error)
+        }
+    }
+
+    fileprivate var response: Wire.ProbeTlsResponse {
+        var response = Wire.ProbeTlsResponse(
+            certificates: certificates.prefix(16).map { certificate in
+                Wire.ServedCertificate(
+                    fingerprint: certificate.fingerprintText, subject: certificate.subject,
+                    names: certificate.dnsNames + certificate.ipAddresses, notBefore: certificate.notBefore,
+                    notAfter: certificate.notAfter)
+            }, protocol: protocolVersion)
+        switch systemTrust {
+        case .trusted: response.verified = true
+        case .untrusted(let reason): response.verificationError = reason
+        }
+        return response
+    }
+}
+
+extension PeerAddress {
+    /// The address without its port and brackets.
+    fileprivate var host: String {
+        let host = text.dropLast(String(port).count + 1)
+        return String(isIPv6 ? host.dropFirst().dropLast() : host)
+    }
+}
+
+extension EffectError {
+    fileprivate init(_ error: ProbeError) {
+        let code: Code
+        switch error.code {
+        case .invalidTarget: code = .invalid
+        case .unresolved, .refused, .unreachable, .timedOut, .closed: code = .unreachable
+        case .notTLS, .handshake, .tooMuch: code = .badPeer
+        case .local: code = .system
+        }
+        self.init(code, object: error.address, error.description)
     }
 }

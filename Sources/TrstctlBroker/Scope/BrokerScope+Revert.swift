@@ -16,7 +16,8 @@ extension BrokerScope {
                 .notGranted, object: "", "reverting refused: this call only reads, so there is nothing to put back")
         }
         guard request.paths.count <= 256 else {
-            throw EffectError(.invalid, object: "paths", "paths has \(request.paths.count) entries, at most 256 are allowed")
+            throw EffectError(
+                .invalid, object: "paths", "paths has \(request.paths.count) entries, at most 256 are allowed")
         }
         var paths: Set<AbsolutePath> = []
         for bytes in request.paths {
@@ -33,7 +34,7 @@ extension BrokerScope {
         if let failure = report.failures.first {
             throw EffectError(
                 failure.code, object: failure.object,
-                "\(report.failures.count) of the changed files could not be put back: \(failure.message)",
+                "\(report.failures.count) of the changed files could not be put back: \(failure.object): \(failure.message)",
                 fix: failure.fix)
         }
         let count = UInt32(clamping: report.restored.count)

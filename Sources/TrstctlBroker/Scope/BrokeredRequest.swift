@@ -67,8 +67,8 @@ enum BrokeredRequest: Sendable {
         default: throw unimplemented("ProbeTLS with start_tls")
         }
         do throws(GrammarError) {
-            if !request.serverName.isEmpty { _ = try DNSName(Bytes(request.serverName)) }
-            return .probeTLS(try DialAddress(request.address), serverName: request.serverName, milliseconds: Int64(time))
+            return .probeTLS(
+                try DialAddress(request.address), serverName: request.serverName, milliseconds: Int64(time))
         } catch {
             throw EffectError(.invalid, object: error.found, "\(error)")
         }

@@ -55,7 +55,8 @@ struct FileJournal: Sendable {
         let size = before?.content.count ?? 0
         guard size <= limits.restorable - keptBytes else {
             throw EffectError(
-                .limit, object: object, "the files changed so far and \(object) hold more than \(limits.restorable) bytes")
+                .limit, object: object,
+                "the files changed so far and \(object) hold more than \(limits.restorable) bytes")
         }
         let entry = Entry(ticket: ticket, before: before, after: before)
         entries[ticket.path] = entry
