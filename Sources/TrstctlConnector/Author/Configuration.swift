@@ -48,7 +48,7 @@ public struct Configuration: Sendable {
                 throw .invalidConfiguration("there is no field `\(entry.name.cut(to: 63))`")
             }
             guard let value = ConfigurationValue(entry.value), field.accepts(value) else {
-                throw .invalidConfiguration("the field `\(field.name)` must be a \(field.kind)")
+                throw .invalidConfiguration("the field `\(field.name)` must be of type \(field.kind)")
             }
             guard values.updateValue(value, forKey: field.name) == nil else {
                 throw .invalidConfiguration("the field `\(field.name)` is there twice")
