@@ -4,7 +4,7 @@ package import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
 
-/// A connector that was refused: it did not run, or runs no more. It stops only itself.
+/// A connector that was refused: it did not run, or runs no more, and stops only itself.
 package struct ConnectorRefusal: Error, Sendable, CustomStringConvertible {
     /// Several lines: what, expected, found, next command.
     package var description: String
