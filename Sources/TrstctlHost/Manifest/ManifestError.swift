@@ -1,7 +1,7 @@
 /// A manifest that cannot be used: where, what is wrong, and what to do.
 package struct ManifestError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of fault, stable for tests and `--json`.
-    package enum Code: String, Hashable, Sendable {
+    package enum Code: String, CaseIterable, Hashable, Sendable {
         case unreadable
         case notRegularFile = "not-regular-file"
         case symbolicLink = "symbolic-link"

@@ -1,7 +1,9 @@
 package import TrstctlPolicy
 import TrstctlSystem
 
-/// Reads a manifest from its text. The format is `spec/manifest.md`.
+/// Reads a manifest from its text.
+///
+/// The format is `spec/manifest.md`.
 package enum ManifestParser {
     /// The most plugins, credentials and targets.
     static let maximumEntries = 10_000
@@ -12,6 +14,7 @@ package enum ManifestParser {
     ///   - text: the file's bytes, at most 1 MiB of UTF-8.
     ///   - directory: what relative paths are relative to, the directory of the manifest.
     ///   - file: how errors call the file, usually as the operator named it.
+    /// - Returns: the manifest, with every relative path resolved.
     /// - Throws: `ManifestError` with line and column of the first fault.
     package static func parse(
         _ text: [UInt8], directory: AbsolutePath, file: String

@@ -49,7 +49,8 @@ enum ManifestText {
         }
     }
 
-    private static func place(of index: Int, in text: [UInt8]) -> (line: Int, column: Int) {
+    /// The line and column of a byte, counted from 1, the column in Unicode scalars.
+    static func place(of index: Int, in text: [UInt8]) -> (line: Int, column: Int) {
         let before = text.prefix(index)
         let lines = before.split(separator: 0x0A, omittingEmptySubsequences: false)
         let scalars = (lines.last ?? []).filter { $0 & 0xC0 != 0x80 }.count

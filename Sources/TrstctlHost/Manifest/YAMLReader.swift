@@ -11,6 +11,7 @@ struct YAMLReader {
     static let maximumDepth = 16
 
     private let file: String
+    private let text: [UInt8]
     // Behind a pointer, because libyaml keeps the address of its own state.
     private let parser: UnsafeMutablePointer<yaml_parser_t>
 
@@ -20,6 +21,7 @@ struct YAMLReader {
     ///   - text: UTF-8 without byte order mark or NUL, which `ManifestText` has checked.
     ///   - file: how errors call the file.
     /// - Returns: the root node, or nil when the text holds only comments and white space.
+    /// - Throws: `ManifestError` for the first thing that is not YAML or not allowed in a manifest.
     static func read(_ text: [UInt8], file: String) throws(ManifestError) -> YAMLNode? {
         let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
         defer { parser.deallocate() }
@@ -30,7 +32,7 @@ struct YAMLReader {
         return try text.withUnsafeBufferPointer { buffer throws(ManifestError) in
             yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
             yaml_parser_set_input_string(parser, buffer.baseAddress, buffer.count)
-            return try YAMLReader(file: file, parser: parser).document()
+            return try YAMLReader(file: file, text: text, parser: parser).document()
         }
     }
 
@@ -48,12 +50,7 @@ struct YAMLReader {
 
     private func node(_ event: YAMLEvent, depth: Int) throws(ManifestError) -> YAMLNode {
         if let feature = event.forbidden { throw unsupported(feature, at: event.start) }
-        guard depth <= YAMLReader.maximumDepth else {
-            throw ManifestError(
-                .tooDeep, file: file, line: event.start.line, column: event.start.column,
-                "expected at most \(YAMLReader.maximumDepth) levels of nesting, found more",
-                nextStep: "write the value flatter; a manifest needs six levels")
-        }
+        guard depth <= YAMLReader.maximumDepth else { throw tooDeep(event.start) }
         switch event.kind {
         case .scalar(let scalar):
             return YAMLNode(content: .scalar(scalar), start: event.start, end: event.end, isFlow: false)
@@ -123,14 +120,30 @@ struct YAMLReader {
     }
 
     private func syntaxError() -> ManifestError {
-        let problem = parser.pointee.problem.map { String(cString: $0) } ?? "not YAML"
-        let context = parser.pointee.context.map { String(cString: $0) + ": " } ?? ""
-        // A reader error has no mark; what was scanned so far is the nearest place.
-        let mark = parser.pointee.error == YAML_READER_ERROR ? parser.pointee.mark : parser.pointee.problem_mark
+        let state = parser.pointee
+        let problem = state.problem.map { String(cString: $0) } ?? "not YAML"
+        let context = state.context.map { String(cString: $0) + ": " } ?? ""
+        var place = (
+            line: Int(clamping: state.problem_mark.line) + 1, column: Int(clamping: state.problem_mark.column) + 1
+        )
+        // A character that YAML forbids has no mark, only its offset in bytes.
+        if state.error == YAML_READER_ERROR {
+            place = ManifestText.place(of: Int(clamping: state.problem_offset), in: text)
+        }
+        // libyaml looks ahead on a line for a key, and so meets its own bound of 1000 levels before ours.
+        if problem.utf8.starts(with: "Maximum nesting level".utf8) || context.utf8.contains("Maximum nesting".utf8) {
+            return tooDeep(YAMLPosition(line: place.line, column: place.column, index: 0))
+        }
         return ManifestError(
-            parser.pointee.error == YAML_MEMORY_ERROR ? .unreadable : .syntax, file: file,
-            line: Int(clamping: mark.line) + 1,
-            column: Int(clamping: mark.column) + 1, "this is not YAML: \(context)\(problem)",
+            state.error == YAML_MEMORY_ERROR ? .unreadable : .syntax, file: file, line: place.line,
+            column: place.column, "this is not YAML: \(context)\(problem)",
             nextStep: "look at this line and the one above for indentation, a missing quote or bracket")
+    }
+
+    private func tooDeep(_ position: YAMLPosition) -> ManifestError {
+        ManifestError(
+            .tooDeep, file: file, line: position.line, column: position.column,
+            "expected at most \(YAMLReader.maximumDepth) levels of nesting, found more",
+            nextStep: "write the value flatter; a manifest needs six levels")
     }
 }

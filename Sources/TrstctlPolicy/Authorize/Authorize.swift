@@ -1,7 +1,8 @@
 package import TrstctlSystem
 
-/// The permission for one effect. Only `authorize` makes one, so an effect that takes a ticket cannot be reached
-/// without a decision.
+/// The permission for one effect.
+///
+/// Only `authorize` makes one, so an effect that takes a ticket cannot be reached without a decision.
 package enum Ticket: Hashable, Sendable {
     case file(FileTicket)
     case exec(ExecTicket)
@@ -94,6 +95,7 @@ package enum Decision: Hashable, Sendable {
 ///   - effective: what it declared and the operator approved, see `GrantSet.intersection`.
 ///   - scope: what the call that the operation belongs to may do.
 ///   - declared: what the connector declared, if known; it only makes a denial say whether the manifest can help.
+/// - Returns: a ticket, or the denial with what would allow the operation.
 package func authorize(
     _ operation: Operation, effective: GrantSet, scope: ScopeRights, declared: GrantSet? = nil
 ) -> Decision {
@@ -138,7 +140,7 @@ private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
 // Of several rules that cover the path the one anchored deepest counts: the operator's most exact text.
 private func file(_ path: AbsolutePath, _ access: FileTicket.Access, _ rules: [PathGrant]) -> Ticket? {
     let covering = rules.filter { $0.covers(path) }
-    let deepest = covering.max { $0.anchor.components.count < $1.anchor.components.count }
+    let deepest = covering.max(by: PathGrant.isAnchoredHigher)
     guard let rule = deepest, let relative = path.components(below: rule.anchor) else { return nil }
     return .file(
         FileTicket(access: access, root: rule.anchor, relative: relative, path: path, grant: rule.description))

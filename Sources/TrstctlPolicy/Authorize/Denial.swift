@@ -3,7 +3,7 @@ import TrstctlSystem
 /// Why an operation is refused, and what would allow it.
 package struct Denial: Hashable, Sendable, CustomStringConvertible {
     /// The kind of reason, stable for audits and tests.
-    package enum Reason: String, Hashable, Sendable {
+    package enum Reason: String, CaseIterable, Hashable, Sendable {
         case notGranted = "not-granted"
         case notDeclared = "not-declared"
         case readOnlyScope = "read-only-scope"

@@ -1,6 +1,8 @@
 import TrstctlSystem
 
-/// What a connector declares, what a manifest approves, or what both allow together. Empty means nothing.
+/// What a connector declares, what a manifest approves, or what both allow together.
+///
+/// Empty means nothing.
 package struct GrantSet: Hashable, Sendable {
     /// The most rules that one capability can have.
     package static let maximumRules = 256
@@ -53,19 +55,19 @@ package struct GrantSet: Hashable, Sendable {
         GrantSet(
             read: paths(declared: declared.read, approved: approved.read),
             write: paths(declared: declared.write, approved: approved.write),
-            dial: pairs(declared.dial, approved.dial) { left, right in
-                right.covers(left) ? left : left.covers(right) ? right : nil
-            },
-            exec: pairs(declared.exec, approved.exec) { $0 == $1 ? $0 : nil }
+            dial: approved.dial.filter { rule in declared.dial.contains { $0.covers(rule) } }
+                + declared.dial.filter { rule in approved.dial.contains { $0.covers(rule) } },
+            exec: declared.exec.filter { approved.exec.contains($0) }
         ).normalised
     }
 
+    // Two rules never overlap in part: one covers the other, or they have nothing in common. So what both sets allow is
+    // the rules of each that the other covers.
     private static func paths(declared: [PathGrant], approved: [PathGrant]) -> [PathGrant] {
-        pairs(declared, approved, PathGrant.intersection)
-    }
-
-    private static func pairs<Rule>(_ left: [Rule], _ right: [Rule], _ both: (Rule, Rule) -> Rule?) -> [Rule] {
-        left.flatMap { one in right.compactMap { both(one, $0) } }
+        approved.filter { rule in declared.contains { $0.covers(rule) } }
+            + declared.compactMap { rule in
+                approved.filter { $0.covers(rule) }.max(by: PathGrant.isAnchoredHigher).map { rule.anchored(like: $0) }
+            }
     }
 
     /// The same set with its rules sorted by their bytes, without those that another rule makes superfluous.
@@ -81,14 +83,14 @@ package struct GrantSet: Hashable, Sendable {
 
     private static func precedes(_ left: PathGrant, _ right: PathGrant) -> Bool {
         left == right
-            ? left.anchor.components.count > right.anchor.components.count
+            ? PathGrant.isAnchoredHigher(right, left)
             : precedesByBytes(left.bytes, right.bytes)
     }
 
     // A rule that is anchored deeper stays beside a wider one: the operator named that directory, and it may lie
     // behind a link that the wider rule would not follow.
     private static func replaces(_ left: PathGrant, _ right: PathGrant) -> Bool {
-        left.covers(right) && left.anchor.components.count >= right.anchor.components.count
+        left.covers(right) && !PathGrant.isAnchoredHigher(left, right)
     }
 
     // Expects sorted rules, so that equal ones are neighbours and the first of them stays.

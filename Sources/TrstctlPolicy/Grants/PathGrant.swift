@@ -23,6 +23,9 @@ package struct PathGrant: Hashable, Sendable, CustomStringConvertible {
     /// - Throws: `GrammarError`; a bare `/` is refused, because it would grant the whole file system.
     package init(_ text: Bytes) throws(GrammarError) {
         let array = text.array
+        guard !array.starts(with: [slash, slash]) else {
+            throw GrammarError(.emptyComponent, found: text, "the path has two slashes in a row")
+        }
         guard array != [slash] else {
             throw GrammarError(.wholeFileSystem, found: text, "this would grant the whole file system")
         }
@@ -62,13 +65,14 @@ package struct PathGrant: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// What both rules cover, or nil when that is nothing; the anchor is the approved one's.
-    package static func intersection(declared: PathGrant, approved: PathGrant) -> PathGrant? {
-        if declared.covers(approved) { return approved }
-        if approved.covers(declared) {
-            return PathGrant(path: declared.path, extent: declared.extent, anchor: approved.anchor)
-        }
-        return nil
+    /// The same rule, to be resolved from the other one's anchor.
+    func anchored(like other: PathGrant) -> PathGrant {
+        PathGrant(path: path, extent: extent, anchor: other.anchor)
+    }
+
+    /// True when the first rule is resolved from a directory nearer to the root.
+    static func isAnchoredHigher(_ left: PathGrant, _ right: PathGrant) -> Bool {
+        left.anchor.components.count < right.anchor.components.count
     }
 
     /// The bytes as they stand in the manifest.

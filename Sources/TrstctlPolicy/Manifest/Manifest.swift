@@ -1,6 +1,8 @@
 package import TrstctlSystem
 
-/// The operator's manifest as values, in the order of the file. See `spec/manifest.md`.
+/// The operator's manifest as values, in the order of the file.
+///
+/// The format is `spec/manifest.md`.
 package struct Manifest: Hashable, Sendable {
     /// The format's version, 1.
     package var version: Int

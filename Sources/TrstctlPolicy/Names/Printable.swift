@@ -7,6 +7,7 @@ package import TrstctlSystem
 /// - Parameters:
 ///   - bytes: anything.
 ///   - limit: how many bytes are shown before the text is cut off with their number.
+/// - Returns: the text.
 package func printable(_ bytes: Bytes, limit: Int = 512) -> String {
     var text = ""
     for byte in bytes.array.prefix(max(0, limit)) {
