@@ -62,7 +62,9 @@ package final class ChildProcess: Sendable {
         return status.withLock { $0 == nil && kill(-pid, number) == 0 }
     }
 
-    /// Reaps the process if it has ended; nil while it runs. May be called again: the answer stays the same.
+    /// Reaps the process if it has ended; nil while it runs.
+    ///
+    /// May be called again: the answer stays the same.
     package func tryReap() -> ExitStatus? {
         status.withLock { status in
             guard status == nil, hasEnded(by: Deadline(nanoseconds: 0)) else { return status }

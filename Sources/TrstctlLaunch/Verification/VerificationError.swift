@@ -1,0 +1,64 @@
+package import TrstctlPolicy
+package import TrstctlSystem
+
+/// A connector that was refused before it could run.
+package struct VerificationError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What went wrong.
+    package enum Code: Equatable, Sendable {
+        /// The bytes are not the pinned ones.
+        case mismatch(found: SHA256Digest, expected: [SHA256Digest])
+        /// The manifest has no pin for this connector.
+        case unpinned(found: SHA256Digest)
+        /// The file has more bytes than are copied.
+        case tooLarge(limit: Int64)
+        /// The file did not arrive whole: it shrank or grew while it was copied.
+        case changedWhileReading
+        /// A system call failed.
+        case failed(SystemError)
+    }
+
+    package let code: Code
+    package let connector: ConnectorName
+    /// Where the file was found.
+    package let path: Bytes
+    /// Where a symbolic link led to.
+    package let resolvedPath: Bytes?
+    /// Bytes; of the copy where there is one.
+    package let size: Int64
+    /// Seconds since 1970.
+    package let modified: Int64
+    /// What probably happened, where the bytes tell.
+    package let cause: String?
+
+    /// The command to type next.
+    package var nextCommand: String {
+        switch code {
+        case .mismatch, .unpinned: "trstctl plugin pin \(connector.text)"
+        case .tooLarge, .changedWhileReading, .failed: "trstctl plugin verify \(connector.text)"
+        }
+    }
+
+    package var description: String {
+        var lines: [String]
+        switch code {
+        case .mismatch(let found, let expected):
+            lines = ["the connector \(connector.text) is not the one that was pinned"]
+            lines += expected.map { "expected: \($0.hex)" }
+            lines.append("found:    \(found.hex)")
+        case .unpinned(let found):
+            lines = ["the connector \(connector.text) has no pin", "found:    \(found.hex)"]
+        case .tooLarge(let limit):
+            lines = ["the connector \(connector.text) is larger than \(limit) bytes"]
+        case .changedWhileReading:
+            lines = ["the connector \(connector.text) changed while it was read"]
+        case .failed(let error):
+            lines = ["the connector \(connector.text) cannot be verified: \(error)"]
+        }
+        lines.append("file:     \(printable(path))")
+        if let resolvedPath { lines.append("link to:  \(printable(resolvedPath))") }
+        lines.append("size:     \(size) bytes, modified \(UTCTime(modified))")
+        if let cause { lines.append("likely:   \(cause)") }
+        lines.append("next:     \(nextCommand), if this file is the one you want to run")
+        return lines.joined(separator: "\n  ")
+    }
+}
