@@ -1,5 +1,6 @@
 import CTrstctlSystem
 import Glibc
+import Synchronization
 import Testing
 import TrstctlCrypto
 import TrstctlSystem
@@ -54,6 +55,24 @@ import TrstctlTestSupport
         #expect(try fingerprint("main.example") == main.fingerprint)
         #expect(try fingerprint(nil) == main.fingerprint)
         #expect(try fingerprint("127.0.0.1") == main.fingerprint)
+    }
+
+    @Test(arguments: [("host.example", true), ("127.0.0.1", false), ("::1", false)])
+    func `Only a DNS name goes into the ClientHello`(name: String, isSent: Bool) throws {
+        let listener = try LoopbackListener()
+        let seen = Mutex<[UInt8]>([])
+        let finished = Gate()
+        listener.serveOnce { connection in
+            var buffer = [UInt8](repeating: 0, count: 4096)
+            let count = recv(connection, &buffer, buffer.count, 0)
+            seen.withLock { $0 = Array(buffer.prefix(max(0, count))) }
+            finished.open()
+        }
+        #expect(failure("127.0.0.1", listener.port, name: name, deadline: patient)?.code == .closed)
+        finished.wait()
+        let hello = seen.withLock { $0 }
+        #expect(hello.first == 22)
+        #expect(hello.contains(name.utf8) == isSent)
     }
 
     @Test func `A name is looked up, and a server that asks for a client certificate is still seen`() throws {
@@ -179,19 +198,46 @@ import TrstctlTestSupport
 
 /// Name resolution before a deadline.
 @Suite struct TLSAddressLookupTests {
+    let places = LookupPlaces(1)
+
     @Test func `A name service that does not answer is left at the deadline`() throws {
         let gate = Gate()
         defer { gate.open() }
         #expect {
-            _ = try AddressLookup.addresses(of: "slow.example", port: 1, deadline: .after(milliseconds: 20)) { _, _ in
+            _ = try AddressLookup.addresses(
+                of: "slow.example", port: 1, deadline: .after(milliseconds: 20), places: places
+            ) { _, _ in
                 gate.wait()
                 return .addresses([])
             }
         } throws: { ($0 as? ProbeError)?.code == .timedOut }
     }
 
+    @Test func `Look-ups that were left behind are bounded, and their places come back`() throws {
+        let gate = Gate()
+        let holder = LookupPlaces(1)
+        func code(_ deadline: Deadline, wait: Bool) -> ProbeError.Code? {
+            do throws(ProbeError) {
+                _ = try AddressLookup.addresses(of: "x.example", port: 1, deadline: deadline, places: holder) { _, _ in
+                    if wait { gate.wait() }
+                    return .failure(EAI_NONAME)
+                }
+                return nil
+            } catch {
+                return error.code
+            }
+        }
+        #expect(code(.after(milliseconds: 0), wait: true) == .timedOut)
+        #expect(code(.never, wait: false) == .local)
+        gate.open()
+        // The thread that was left behind ends, and gives its place back.
+        while code(.never, wait: false) == .local { sched_yield() }
+        #expect(code(.never, wait: false) == .unresolved)
+    }
+
     @Test func `A literal asks no name service`() throws {
-        let found = try AddressLookup.addresses(of: "::1", port: 443, deadline: .after(milliseconds: 0)) { _, _ in
+        let found = try AddressLookup.addresses(of: "::1", port: 443, deadline: .after(milliseconds: 0), places: places)
+        { _, _ in
             Issue.record("asked")
             return .failure(EAI_NONAME)
         }
@@ -200,12 +246,14 @@ import TrstctlTestSupport
 
     @Test func `A name without an address is unresolved, with the resolver's reason`() {
         #expect {
-            _ = try AddressLookup.addresses(of: "none.example", port: 1, deadline: .never) { _, _ in
+            _ = try AddressLookup.addresses(of: "none.example", port: 1, deadline: .never, places: places) { _, _ in
                 .failure(EAI_NONAME)
             }
         } throws: { ($0 as? ProbeError)?.code == .unresolved && ($0 as? ProbeError)?.reason.isEmpty == false }
         #expect {
-            _ = try AddressLookup.addresses(of: "none.example", port: 1, deadline: .never) { _, _ in .addresses([]) }
+            _ = try AddressLookup.addresses(of: "none.example", port: 1, deadline: .never, places: places) { _, _ in
+                .addresses([])
+            }
         } throws: { ($0 as? ProbeError)?.code == .unresolved }
     }
 }

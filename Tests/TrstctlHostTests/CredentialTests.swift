@@ -94,6 +94,9 @@ import TrstctlTestSupport
         #expect(refusal(binary, made.keyPath)?.next.contains("openssl x509 -inform DER") == true)
         #expect(code(text, made.keyPath) == .notPEM)
         #expect(code(made.keyPath, made.keyPath) == .noCertificate)
+        #expect(code(made.certificatePath, made.keyPath, chain: made.keyPath) == .noCertificate)
+        let trusted = try #require(made.leaf.pem.text).replacing(" CERTIFICATE", with: " TRUSTED CERTIFICATE")
+        #expect(code(try pki.write("trusted.crt", Bytes(trusted)), made.keyPath) == .malformed)
         #expect(code(made.certificatePath, made.certificatePath) == .noKey)
     }
 
@@ -144,6 +147,19 @@ import TrstctlTestSupport
         #expect(
             error.next == "Write the certificates in this order: certificate 2 (CN=www), "
                 + "then certificate 1 (CN=Test Intermediate CA).")
+    }
+
+    @Test func `No order is advised when there are two`() throws {
+        // A root and its renewal with the same key issued each other, and both issued the leaf.
+        let authority = CertificateRequest(subject: "Root", isAuthority: true)
+        let first = try pki.identity(authority, by: nil)
+        let second = try TestIdentity(authority, algorithm: .ecdsaP256, issuer: nil, sharing: first)
+        let leaf = try pki.identity(CertificateRequest(subject: "www", isAuthority: false), by: first)
+        let path = try pki.write("two.crt", pki.pem([first, second, leaf].map(\.certificate)))
+        let key = try pki.write("two.key", leaf.keyPEM(.pkcs8), mode: 0o600)
+        let error = try #require(refusal(path, key))
+        #expect(error.code == .leafNotFirst)
+        #expect(error.next == "Put the key's certificate first, then each issuer.")
     }
 
     @Test func `A misordered chain is refused with the right order, not repaired`() throws {

@@ -10,10 +10,8 @@ package import TrstctlSystem
 package enum AddressLookup {
     /// The most addresses of one name that are looked at.
     package static let addressLimit = 8
-    /// The most look-ups that may be under way, those left behind included.
-    package static let lookupLimit = 16
-
-    private static let running = Mutex(0)
+    /// The look-ups that may be under way in this process, those left behind included.
+    private static let places = LookupPlaces(16)
 
     /// The addresses of an IP literal or a name, in the resolver's order (RFC 6724).
     ///
@@ -26,7 +24,7 @@ package enum AddressLookup {
     package static func addresses(
         of host: String, port: UInt16, deadline: Deadline
     ) throws(ProbeError) -> [PeerAddress] {
-        try addresses(of: host, port: port, deadline: deadline, resolver: { system($0, $1) })
+        try addresses(of: host, port: port, deadline: deadline, places: places, resolver: { system($0, $1) })
     }
 
     /// What a resolver answers: addresses, or getaddrinfo's error number.
@@ -36,7 +34,8 @@ package enum AddressLookup {
     }
 
     static func addresses(
-        of host: String, port: UInt16, deadline: Deadline, resolver: @escaping @Sendable (String, UInt16) -> Answer
+        of host: String, port: UInt16, deadline: Deadline, places: LookupPlaces,
+        resolver: @escaping @Sendable (String, UInt16) -> Answer
     ) throws(ProbeError) -> [PeerAddress] {
         let shown = "\(host.prefix(253)):\(port)"
         guard port > 0 else { throw ProbeError(.invalidTarget, .resolve, shown, "port 0 cannot be dialled") }
@@ -47,7 +46,7 @@ package enum AddressLookup {
             throw ProbeError(
                 .invalidTarget, .resolve, HostName.printable(shown), "neither an IP address nor a host name")
         }
-        switch try wait(host, port, deadline, resolver) {
+        switch try wait(host, port, deadline, places, resolver) {
         case .addresses(let found) where !found.isEmpty:
             return found
         case .addresses:
@@ -62,10 +61,15 @@ package enum AddressLookup {
         let host: String
         let port: UInt16
         let resolver: @Sendable (String, UInt16) -> Answer
+        let places: LookupPlaces
         let answer = Mutex<Answer?>(nil)
         let isDone: OwnedDescriptor
 
-        init(_ host: String, _ port: UInt16, _ resolver: @escaping @Sendable (String, UInt16) -> Answer, done: Int32) {
+        init(
+            _ host: String, _ port: UInt16, _ resolver: @escaping @Sendable (String, UInt16) -> Answer,
+            places: LookupPlaces, done: Int32
+        ) {
+            self.places = places
             self.host = host
             self.port = port
             self.resolver = resolver
@@ -75,28 +79,30 @@ package enum AddressLookup {
         func run() {
             let result = resolver(host, port)
             answer.withLock { $0 = result }
+            places.leave()
             var one: UInt64 = 1
             _ = write(isDone.raw, &one, 8)
         }
     }
 
     private static func wait(
-        _ host: String, _ port: UInt16, _ deadline: Deadline, _ resolver: @escaping @Sendable (String, UInt16) -> Answer
+        _ host: String, _ port: UInt16, _ deadline: Deadline, _ places: LookupPlaces,
+        _ resolver: @escaping @Sendable (String, UInt16) -> Answer
     ) throws(ProbeError) -> Answer {
         let shown = "\(host):\(port)"
-        guard running.withLock({ $0 < lookupLimit ? ($0 += 1, true).1 : false }) else {
-            throw ProbeError(.local, .resolve, shown, "\(lookupLimit) look-ups are under way already")
+        guard places.take() else {
+            throw ProbeError(.local, .resolve, shown, "\(places.limit) look-ups are under way already")
         }
         let done = trstctl_eventfd()
         guard done >= 0 else {
             let error = SystemError.last("eventfd")
-            running.withLock { $0 -= 1 }
+            places.leave()
             throw ProbeError(.local, .resolve, shown, error.description)
         }
-        let lookup = Lookup(host, port, resolver, done: done)
+        let lookup = Lookup(host, port, resolver, places: places, done: done)
         let result = startThread(lookup)
         guard result == 0 else {
-            running.withLock { $0 -= 1 }
+            places.leave()
             let error = SystemError(stage: "pthread_create", errno: result)
             throw ProbeError(.local, .resolve, shown, error.description)
         }
@@ -128,7 +134,6 @@ package enum AddressLookup {
             { argument in
                 guard let argument else { return nil }
                 Unmanaged<Lookup>.fromOpaque(argument).takeRetainedValue().run()
-                AddressLookup.running.withLock { $0 -= 1 }
                 return nil
             }, held.toOpaque())
         if result != 0 { held.release() }
