@@ -50,6 +50,7 @@ package final class BrokerScope: Sendable {
     /// - Parameters:
     ///   - method: the call; nil for one that this version does not know.
     ///   - deadline: when the caller stops waiting; it shortens the deadlines of commands and probes.
+    /// - Returns: the reply, always with a status, and with the method's result when that is OK.
     package func perform(_ method: Wire.Call.Method?, until deadline: Deadline = .never) -> Wire.Reply {
         let start = Deadline.now
         var record = EffectRecord(method)
