@@ -78,7 +78,9 @@ extension Host {
     package func inspectPlugin(_ text: String) async throws -> InspectReport {
         let name = try connectorName(text)
         let (manifest, directory) = try self.manifest()
-        let pool = makePool()
+        let audit = try openAudit(isRequired: false)
+        defer { finish(audit) }
+        let pool = makePool(audit: audit)
         return try await EventLoop.run {
             do {
                 let connector = try await pool.connector(name, pins: nil)

@@ -23,6 +23,7 @@ struct TargetReconciler: Sendable {
     let directory: AbsolutePath
     let pool: ConnectorPool
     let credentials: CredentialCache
+    let audit: AuditLog?
     var timeouts = Timeouts()
 
     /// A target's failure on the way: the step, one sentence, evidence.
@@ -47,8 +48,19 @@ struct TargetReconciler: Sendable {
             report.summary = error.summary
             report.detail = error.detail
         }
+        note(report)
         report.milliseconds = (Deadline.now.nanoseconds - begin.nanoseconds) / 1_000_000
         return report
+    }
+
+    private func note(_ report: TargetReport) {
+        guard let audit else { return }
+        var record = AuditRecord(
+            .outcome, run: audit.run, connector: report.connector, outcome: report.outcome.rawValue)
+        record.target = report.target
+        record.object = report.fingerprint.isEmpty ? nil : report.fingerprint
+        record.reason = report.stage.map { "\($0.rawValue): \(report.summary)" }
+        audit.write(record)
     }
 
     private func run(_ target: Target, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {
@@ -59,7 +71,7 @@ struct TargetReconciler: Sendable {
         let (grants, declared) = try await configure(target, connector)
         let work = TargetWork(
             target: target, credential: credential, connector: connector, grants: grants, declared: declared,
-            timeouts: timeouts)
+            timeouts: timeouts, audit: audit)
 
         report.liveFingerprint = try await work.read()
         let planned = try await work.rehearse()

@@ -17,12 +17,13 @@ struct TargetWork: Sendable {
     let grants: GrantSet
     let declared: GrantSet
     let timeouts: TargetReconciler.Timeouts
+    let audit: AuditLog?
 
     private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target) }
 
     /// What is live: the fingerprint, or empty.
     func read() async throws(Failure) -> String {
-        let scope = makeScope(.readOnly)
+        let scope = makeScope(.readOnly, "Read")
         let reply = try await call(.read(Wire.ReadRequest(deployment: deployment)), scope, timeouts.read, .read)
         _ = await close(scope, commit: false)
         guard case .read(let response) = reply.result, reply.status?.code == .ok else {
@@ -39,7 +40,7 @@ struct TargetWork: Sendable {
 
     /// What an Apply would change: the connector's own deploy, in a scope that records instead of performing.
     func rehearse() async throws(Failure) -> [ChangeReport] {
-        let scope = makeScope(.recording)
+        let scope = makeScope(.recording, "Plan")
         let request = Wire.ApplyRequest(deployment: deployment, recording: true)
         let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
         let changes = scope.changes
@@ -50,7 +51,7 @@ struct TargetWork: Sendable {
 
     /// Applies; whatever fails, the target's files are put back.
     func apply(_ report: inout TargetReport) async throws(Failure) {
-        let scope = makeScope(.mutating)
+        let scope = makeScope(.mutating, "Apply")
         do throws(Failure) {
             let request = Wire.ApplyRequest(deployment: deployment, recording: false)
             let reply = try await call(.apply(request), scope, timeouts.apply, .apply)
@@ -109,7 +110,7 @@ struct TargetWork: Sendable {
 
     // MARK: - Scopes
 
-    private func makeScope(_ rights: ScopeRights) -> BrokerScope {
+    private func makeScope(_ rights: ScopeRights, _ name: String) -> BrokerScope {
         let served = ([credential.leaf] + credential.chain).map {
             Wire.ServedCertificate(
                 fingerprint: $0.fingerprintText, subject: $0.subject, names: $0.dnsNames + $0.ipAddresses,
@@ -117,7 +118,26 @@ struct TargetWork: Sendable {
         }
         return BrokerScope(
             rights: rights, grants: grants, declared: declared, secrets: SecretSource(credential),
-            planned: PlannedServing(certificates: served), limits: ScopeLimits())
+            planned: PlannedServing(certificates: served), limits: ScopeLimits(), observer: observer(name))
+    }
+
+    /// Writes each brokered call into the audit log as it happens.
+    private func observer(_ scope: String) -> @Sendable (EffectRecord) -> Void {
+        guard let audit else { return { _ in } }
+        let (target, connector, digest) = (target.name.text, target.connector.text, connector.report.sha256)
+        return { record in
+            audit.write(
+                AuditRecord(
+                    record, scope: scope, target: target, connector: connector, digest: digest, run: audit.run))
+        }
+    }
+
+    private func noteSuppressed(_ scope: BrokerScope) {
+        guard let audit, scope.recordsDropped > 0 else { return }
+        var record = AuditRecord(
+            .suppressed, run: audit.run, connector: target.connector.text, outcome: "\(scope.recordsDropped) calls")
+        record.target = target.name.text
+        audit.write(record)
     }
 
     private func call(
@@ -139,6 +159,7 @@ struct TargetWork: Sendable {
     /// Closes on a worker, because it may have to put files back; nil leaves the scope to the caller.
     private func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
         guard let commit else { return nil }
+        noteSuppressed(scope)
         return await ScopeRegistry.workers.run { scope.close(commit: commit) }
     }
 
