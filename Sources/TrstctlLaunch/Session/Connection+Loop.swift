@@ -138,7 +138,7 @@ extension Connection {
                 state.stallDeadline = .never
             case EAGAIN:
                 if state.stallDeadline == .never || state.outgoing.byteCount < before {
-                    state.stallDeadline = .after(milliseconds: Connection.writeStallMilliseconds)
+                    state.stallDeadline = .after(milliseconds: writeStall)
                     armTimer(&state, state.stallDeadline)
                 }
             case EPIPE, ECONNRESET:

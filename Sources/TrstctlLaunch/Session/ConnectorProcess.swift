@@ -84,8 +84,10 @@ private final class ExitWatcher: EventSource {
     init(_ child: ChildProcess) throws(SystemError) {
         self.child = child
         token = Mutex(nil)
-        let token = try EventLoop.shared.add(child.pidfd, TRSTCTL_EPOLL_IN, self)
-        self.token.withLock { $0 = token }
+        // Under the lock: the loop may call `handle` before `add` has returned, and that needs the token.
+        try token.withLock { token throws(SystemError) in
+            token = try EventLoop.shared.add(child.pidfd, TRSTCTL_EPOLL_IN, self)
+        }
     }
 
     func handle(_ events: UInt32) {

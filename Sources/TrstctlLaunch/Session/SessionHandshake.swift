@@ -11,7 +11,9 @@ extension Session {
         let line = try await handshakeLine(request, process)
         let socket = try dial(line, request, process)
         do {
-            return try Connection(socket: socket, limits: request.limits, handler: request.handler)
+            return try Connection(
+                socket: socket, limits: request.limits, writeStall: request.timeouts.writeStall,
+                handler: request.handler)
         } catch {
             throw SessionError(.handshakeSocket, connector: request.name, message: "cannot be talked to: \(error)")
         }
