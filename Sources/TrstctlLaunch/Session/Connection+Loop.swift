@@ -145,7 +145,7 @@ extension Connection {
                 // What the connector said last may still wait to be read; reading finds the end.
                 state.outgoing.removeAll()
             default:
-                return .failed("\(SystemError(stage: "writev", errno: error))")
+                return .failed("\(SystemError(stage: "sendmsg", errno: error))")
             }
             updateInterest(&state)
             return nil
