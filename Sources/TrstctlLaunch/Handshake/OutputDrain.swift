@@ -97,6 +97,12 @@ final class OutputDrain: EventSource {
         for line in lines { log(line) }
     }
 
+    /// Gives up on a first line: the process has ended, and something else holds the stream open.
+    func endFirstLine() {
+        let first = state.withLock { $0.first.take() }
+        if let first { firstLine.set(.ended(first)) }
+    }
+
     /// Stops reading; the writer gets SIGPIPE from now on.
     func close() {
         let (wasOpen, token, last, first) = state.withLock { state in
