@@ -8,6 +8,8 @@ package struct EchoManifest {
     package struct Target {
         package var name: String
         package var config: [String: String]
+        /// What stands under `probe:`, as YAML.
+        package var probe: String?
 
         /// - Parameters:
         ///   - name: of the target.
@@ -44,9 +46,10 @@ package struct EchoManifest {
         lines += ["credentials:", "  www: { certificate: \(certificate), key: \(key) }", "targets:"]
         for target in targets {
             let config = target.config.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+            let probe = target.probe.map { ", probe: \($0)" } ?? ""
             lines.append(
-                "  \(target.name): { connector: \(connector), credential: www, config: { \(config.joined(separator: ", ")) } }"
-            )
+                "  \(target.name): { connector: \(connector), credential: www, "
+                    + "config: { \(config.joined(separator: ", ")) }\(probe) }")
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -76,7 +76,15 @@ package final class RunningCommand: Sendable {
     private let child: ChildProcess
     private let files: ScratchDirectory
 
-    init(_ path: String, _ words: [String], home: String) throws {
+    /// Starts a program.
+    ///
+    /// - Parameters:
+    ///   - path: of the program.
+    ///   - words: its command line, its own name first.
+    ///   - home: its home directory.
+    ///   - leavesChildren: whether its children may stay when it ends, as a daemon's do.
+    /// - Throws: when it cannot be started.
+    package init(_ path: String, _ words: [String], home: String, leavesChildren: Bool = false) throws {
         files = try ScratchDirectory()
         let output = try RunningCommand.create(files.file("out"))
         let errors = try RunningCommand.create(files.file("err"))
@@ -84,6 +92,7 @@ package final class RunningCommand: Sendable {
             .path(Bytes(path)), arguments: words.map { Bytes($0) }, standardOutput: output.raw,
             standardError: errors.raw)
         request.environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=\(home)"].map { Bytes($0) }
+        request.groupEndsWithLeader = !leavesChildren
         child = try ChildProcess.spawn(request)
     }
 

@@ -1,0 +1,132 @@
+import Foundation
+import Glibc
+import Testing
+import TrstctlBroker
+import TrstctlCrypto
+import TrstctlSystem
+import TrstctlTestSupport
+
+/// A real NGINX on a loopback port, with a configuration, a prefix and certificates of its own.
+final class PrivateNGINX: Sendable {
+    static let program = "/usr/sbin/nginx"
+    let directory: ScratchDirectory
+    let port: UInt16
+    let isCombined: Bool
+
+    /// Starts it with a credential in place.
+    ///
+    /// - Parameters:
+    ///   - credential: what it serves first.
+    ///   - isCombined: whether certificate and key are one file.
+    /// - Throws: when NGINX is not installed: this is a prerequisite, not a reason to skip.
+    init(serving credential: TestCredential, isCombined: Bool = false) async throws {
+        guard FileManager.default.isExecutableFile(atPath: PrivateNGINX.program) else {
+            throw HostileConnector.Failure("\(PrivateNGINX.program) is missing: apt-get install nginx-light")
+        }
+        self.isCombined = isCombined
+        directory = try ScratchDirectory()
+        port = try PrivateNGINX.freePort()
+        try directory.makeDirectory("tls")
+        let chain = try Data(contentsOf: URL(fileURLWithPath: credential.fullchainPath))
+        let key = try Data(contentsOf: URL(fileURLWithPath: credential.keyPath))
+        if isCombined {
+            try directory.write(chain + key, to: "tls/both.pem", mode: 0o600)
+        } else {
+            try directory.write(chain, to: "tls/www.crt", mode: 0o644)
+            try directory.write(key, to: "tls/www.key", mode: 0o600)
+        }
+        try writeConfiguration()
+        try #require(try await run("-t") == 0)
+        try #require(try await run() == 0)
+    }
+
+    deinit {
+        guard let master = master else { return }
+        kill(master, SIGTERM)
+        // The directory goes away with it.
+        for _ in 0..<500 where ProcessList.isRunning(master) { usleep(10_000) }
+    }
+
+    var certificate: String { directory.file(isCombined ? "tls/both.pem" : "tls/www.crt") }
+    var key: String { directory.file(isCombined ? "tls/both.pem" : "tls/www.key") }
+    var configuration: String { directory.file("nginx.conf") }
+    var address: String { "127.0.0.1:\(port)" }
+
+    /// The command line of this instance, as a YAML list without brackets.
+    var words: String { "\(PrivateNGINX.program), -p, \(directory.path), -c, \(configuration)" }
+
+    /// Writes the configuration.
+    ///
+    /// - Parameter extra: a directive in front of the server's, for example one that is wrong.
+    func writeConfiguration(extra: String = "") throws {
+        try directory.write(
+            """
+            pid \(directory.file("nginx.pid"));
+            error_log \(directory.file("error.log"));
+            worker_processes 1;
+            events { worker_connections 32; }
+            http {
+              access_log off;
+              client_body_temp_path \(directory.file("body"));
+              proxy_temp_path \(directory.file("proxy"));
+              fastcgi_temp_path \(directory.file("fastcgi"));
+              uwsgi_temp_path \(directory.file("uwsgi"));
+              scgi_temp_path \(directory.file("scgi"));
+              \(extra)
+              server {
+                listen \(address) ssl;
+                ssl_certificate \(certificate);
+                ssl_certificate_key \(key);
+                return 204;
+              }
+            }
+            """, to: "nginx.conf")
+    }
+
+    /// The master's number.
+    var master: Int32? {
+        let text = try? String(contentsOfFile: directory.file("nginx.pid"), encoding: .utf8)
+        return text.flatMap { Int32($0.trimmingCharacters(in: .whitespacesAndNewlines)) }
+    }
+
+    /// The workers, which a reload replaces.
+    var workers: [Int32] { master.map { ProcessList.children(of: $0).sorted() } ?? [] }
+
+    /// What a client sees, as the connector's host looks at it.
+    func served() async throws -> String {
+        let port = port
+        return try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(
+                    with: Result {
+                        try TLSProbe.run(
+                            host: "127.0.0.1", port: port, serverName: nil, deadline: .after(milliseconds: 20_000)
+                        ).fingerprint
+                    })
+            }
+        }
+    }
+
+    private func run(_ words: String...) async throws -> Int32 {
+        let all = [PrivateNGINX.program, "-p", directory.path, "-c", configuration] + words
+        return await (try RunningCommand(PrivateNGINX.program, all, home: directory.path, leavesChildren: true))
+            .outcome().code
+    }
+
+    /// A port that was free a moment ago.
+    private static func freePort() throws -> UInt16 {
+        let socket = OwnedDescriptor(Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let number = socket.raw
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(number, $0, size) == 0 ? getsockname(number, $0, &size) : -1
+            }
+        }
+        try #require(result == 0)
+        return UInt16(bigEndian: address.sin_port)
+    }
+}
