@@ -71,8 +71,7 @@ struct TargetReconciler: Sendable {
         let (grants, declaration) = try await configure(target, connector)
         let work = TargetWork(
             target: target, credential: credential, connector: connector, grants: grants,
-            declaration: declaration,
-            timeouts: timeouts, audit: audit)
+            declaration: declaration, timeouts: timeouts, audit: audit)
 
         report.liveFingerprint = try await work.read()
         let planned = try await work.rehearse()
@@ -119,9 +118,10 @@ struct TargetReconciler: Sendable {
 
     /// Tells the connector about the target, and computes what it may do for it.
     private func configure(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> (
-        effective: GrantSet, declared: GrantSet
+        effective: GrantSet, declared: Declaration
     ) {
-        let declared = try await declare(target, connector)
+        let declaration = try await declare(target, connector)
+        let declared = declaration.grants
         let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
         let missing = declared.difference(from: approved)
         guard missing.isEmpty else {
