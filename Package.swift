@@ -123,7 +123,9 @@ let package = Package(
         // Tests.
         .target(
             name: "TrstctlTestSupport",
-            dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem", "TrstctlCrypto", "COpenSSL"],
+            dependencies: [
+                "TrstctlHost", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem", "TrstctlCrypto", "COpenSSL",
+            ],
             path: "Tests/Support", swiftSettings: strict),
         tests("TrstctlWireTests", ["TrstctlWire", "TrstctlConformance"]),
         tests("TrstctlConnectorTests", ["TrstctlConnector", "TrstctlWire"]),

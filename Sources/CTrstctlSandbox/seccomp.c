@@ -1,8 +1,8 @@
 // The system calls a connector may make. Everything else answers EPERM; what only an attack uses ends the process.
 //
 // Why Landlock is not enough: it governs neither chmod, chown and xattrs, nor Unix sockets by path, UDP, raw and
-// netlink sockets, TCP fast open, memfd execution, prlimit of other processes, io_uring. `connect` is denied altogether:
-// the connector listens and the host dials.
+// netlink sockets, TCP fast open, memfd execution, prlimit of other processes, io_uring. `connect` is denied
+// altogether: the connector listens and the host dials.
 #define _GNU_SOURCE
 #include "internal.h"
 

@@ -165,6 +165,8 @@ struct FileWritingTests {
         let refused = scope.write(directory["small/a"], "new")
         #expect(refused.code == .failedPrecondition)
         #expect(refused.message.contains("read-only"))
+        let plan = try TrstctlBrokerTests.scope(.recording, below: [directory["small"]])
+        #expect(plan.write(directory["small/a"], "new").code == .failedPrecondition)
     }
 
     @Test("A directory that is swapped for a link in a loop never lets a write out")

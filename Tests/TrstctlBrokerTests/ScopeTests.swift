@@ -150,6 +150,24 @@ struct ScopeTests {
         #expect(try directory.names() == ["a", "b"])
     }
 
+    @Test("Calls from several threads are all undone")
+    func concurrent() throws {
+        try directory.file("a0", "old")
+        let scope = try open()
+        let path = directory.path
+        let threads = try (0..<4).map { number in
+            try TestThread {
+                for count in 0..<20 { _ = scope.write("\(path)/a\((number + count) % 6)", "\(number)") }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(scope.records.count == 80)
+        #expect(scope.changes.count == 6)
+        #expect(scope.close(commit: false).restored.count == 6)
+        #expect(try directory.names() == ["a0"])
+        #expect(directory.content("a0") == "old")
+    }
+
     // MARK: Rights
 
     @Test("A read-only scope reads and refuses everything that could change something")

@@ -28,8 +28,7 @@ struct WipedBuffer: ~Copyable {
 
     /// Lets `fill` write into the free part, which is grown when it is empty.
     ///
-    /// - Parameter fill: returns how many bytes it wrote, 0 for the end.
-    /// - Returns: what `fill` returned; nil when the limit is reached, without calling it.
+    /// Returns what `fill` returned, the number of bytes it wrote; nil when the limit is reached, without calling it.
     mutating func append<Failure: Error>(
         _ fill: (UnsafeMutableRawBufferPointer) throws(Failure) -> Int
     ) throws(Failure) -> Int? {

@@ -27,8 +27,9 @@ struct CommandResult: Sendable {
     var stderr: CommandOutput.Kept
 }
 
-/// The effect of running an operator's command. It takes a ticket and nothing else that names a program.
+/// The effect of running an operator's command.
 ///
+/// It takes a ticket and nothing else that names a program.
 /// Commands are the operator's, so no sandbox is put around them; but they inherit nothing: a fixed environment, the
 /// directory `/`, umask 077, their own session, default signal dispositions, no core dump, and the descriptors 0, 1
 /// and 2. A daemon that a command leaves behind is left alone. At the deadline the process group is killed; a
@@ -45,6 +46,7 @@ enum CommandRun {
     ///   - ticket: for this argument vector.
     ///   - request: input, bounds and deadline.
     ///   - interruption: ends the command early.
+    /// - Returns: how it ended; a command that failed is no error here.
     /// - Throws: `scopeOver` when interrupted; an error that names the program when it cannot be started.
     static func run(
         _ ticket: ExecTicket, _ request: CommandRequest, interruption: Interruption? = nil
@@ -89,7 +91,9 @@ enum CommandRun {
         }
     }
 
-    /// Refuses what would run with other rights than the host's, or what anybody could have written. A plan checks no more than this.
+    /// Refuses what would run with other rights than the host's, or what anybody could have written.
+    ///
+    /// A plan checks no more than this.
     static func checkProgram(_ program: AbsolutePath) throws(EffectError) {
         let opened = program.bytes.withCString { path in
             trstctl_openat2(

@@ -6,7 +6,7 @@ import TrstctlSystem
 extension EffectError {
     /// Turns a failed system call on a file into the sentence that names the object and the remedy.
     ///
-    /// - Parameter step: what was attempted, for example `cannot write`.
+    /// The step is what was attempted, for example `cannot write`.
     static func file(_ step: String, _ path: AbsolutePath, errno: Int32) -> EffectError {
         let object = path.description
         let reason = SystemError(stage: step, errno: errno).reason

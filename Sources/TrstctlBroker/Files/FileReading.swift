@@ -4,7 +4,9 @@ import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
 
-/// Effects that look at files. Each takes a ticket and nothing else that names a file.
+/// Effects that look at files.
+///
+/// Each takes a ticket and nothing else that names a file.
 enum FileReading {
     /// Reads a whole file.
     ///
@@ -12,6 +14,7 @@ enum FileReading {
     ///   - ticket: for reading.
     ///   - limit: the most bytes, 0 to 3 MiB; the file's own idea of its size is only a hint.
     /// - Returns: the content, wiped when it is no longer used because it may be a key, and the attributes.
+    /// - Throws: `notFound`, `tooLarge`, or what keeps the file from being opened.
     static func read(
         _ ticket: FileTicket, limit: Int
     ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes) {
@@ -31,6 +34,7 @@ enum FileReading {
     ///   - ticket: for looking.
     ///   - expected: what to compare with; nil compares nothing.
     /// - Returns: the attributes, and whether the content is the expected one.
+    /// - Throws: `notFound`, or what keeps the file from being opened.
     static func stat(
         _ ticket: FileTicket, expected: Bytes? = nil
     ) throws(EffectError) -> (attributes: FileAttributes, isEqual: Bool) {
@@ -55,14 +59,14 @@ enum FileReading {
     ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes)? {
         let directory = try GrantedDirectory(ticket, for: .lookup)
         guard let file = try directory.openForReading() else { return nil }
+        let tooLarge = EffectError(
+            .tooLarge, object: ticket.path.description, "\(ticket.path) is longer than \(limit) bytes")
         let hint = Int(clamping: file.attributes.size)
-        var buffer = WipedBuffer(capacity: hint < limit ? hint + 1 : limit + 1, limit: limit + 1)
+        guard hint <= limit else { throw tooLarge }
+        var buffer = WipedBuffer(capacity: hint + 1, limit: limit + 1)
         while true {
             let got = try buffer.append { free throws(EffectError) in try file.read(into: free, ticket.path) }
-            guard let got, buffer.count <= limit else {
-                throw EffectError(
-                    .tooLarge, object: ticket.path.description, "\(ticket.path) is longer than \(limit) bytes")
-            }
+            guard let got, buffer.count <= limit else { throw tooLarge }
             guard got > 0 else { break }
         }
         return (buffer.bytes(isSecret: true), file.attributes)
@@ -87,5 +91,13 @@ enum FileReading {
             }
             offset += got
         }
+    }
+}
+
+/// Whether contents are equal, in a time that tells their lengths only.
+func isEqualInConstantTime(_ left: Bytes, _ right: Bytes) -> Bool {
+    guard left.count == right.count else { return false }
+    return left.withUnsafeBytes { a in
+        right.withUnsafeBytes { b in a.isEmpty || CRYPTO_memcmp(a.baseAddress, b.baseAddress, a.count) == 0 }
     }
 }

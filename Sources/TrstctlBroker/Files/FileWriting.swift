@@ -29,7 +29,9 @@ enum WriteStep: Hashable, CaseIterable, Sendable {
 /// Called after each step with the temporary file's descriptor, which still is the file's after the renaming.
 typealias WriteObserver = (WriteStep, Int32) throws(EffectError) -> Void
 
-/// Effects that change files. Each takes a ticket and nothing else that names a file.
+/// Effects that change files.
+///
+/// Each takes a ticket and nothing else that names a file.
 enum FileWriting {
     /// Replaces or creates a file: a reader sees the old content or the new, never a part, also after a power loss.
     ///
@@ -41,6 +43,7 @@ enum FileWriting {
     ///   - replacement: what the file will be.
     ///   - observer: for tests; an error that it throws stops the write there.
     /// - Returns: the attributes before, nil when there was no file, and after.
+    /// - Throws: what kept the file from being written; unless the step was the last one, nothing has changed.
     @discardableResult
     static func write(
         _ ticket: FileTicket, _ replacement: FileReplacement, observer: WriteObserver = { _, _ throws(EffectError) in }

@@ -98,7 +98,7 @@ extension OwnedDescriptor {
         }
     }
 
-    /// fsync(2)
+    /// Waits until everything written is on the disk (fsync(2)).
     borrowing func synchronise(_ path: AbsolutePath) throws(EffectError) {
         let raw = raw
         do throws(SystemError) {

@@ -20,9 +20,9 @@ extension BrokerScope {
 }
 
 extension ServedChain {
-    /// The effect of a TLS handshake. It takes a ticket and nothing else that names a peer.
+    /// The effect of a TLS handshake.
     ///
-    /// - Parameter serverName: the name for SNI; empty sends none.
+    /// It takes a ticket and nothing else that names a peer. An empty server name sends none.
     fileprivate static func probe(
         _ ticket: DialTicket, serverName: String, until deadline: Deadline
     ) throws(EffectError) -> ServedChain {

@@ -1,4 +1,6 @@
-/// What a connector asked for in a scope and what came of it: for the audit and the report. Never holds content.
+/// What a connector asked for in a scope and what came of it: for the audit and the report.
+///
+/// It never holds content.
 package struct EffectRecord: Hashable, Sendable {
     /// What came of a call.
     package enum Outcome: String, Hashable, Sendable {

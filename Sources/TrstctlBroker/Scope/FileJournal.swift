@@ -108,7 +108,6 @@ struct FileJournal: Sendable {
 
     /// Ends the journal: the changes stay, the contents go.
     mutating func close() {
-        guard !isClosed else { return }
         settled = changes
         entries = [:]
         keptBytes = 0

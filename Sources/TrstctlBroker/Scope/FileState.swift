@@ -19,9 +19,7 @@ struct FileState: Equatable, Sendable {
         left.mode == right.mode && left.uid == right.uid && left.gid == right.gid && left.content == right.content
     }
 
-    /// What is there now; nil when nothing is.
-    ///
-    /// - Parameter limit: the most bytes; a longer file could not be put back.
+    /// What is there now; nil when nothing is, `tooLarge` when there are more bytes than the limit.
     static func present(_ ticket: FileTicket, limit: Int) throws(EffectError) -> FileState? {
         guard let (content, attributes) = try FileReading.content(ticket, limit: limit) else { return nil }
         return FileState(content: content, mode: attributes.mode, uid: attributes.uid, gid: attributes.gid)

@@ -4,7 +4,7 @@ package import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
 
-/// A connector that was refused: it did not run, or runs no more. It stops only itself.
+/// A connector that was refused: it did not run, or runs no more, and stops only itself.
 package struct ConnectorRefusal: Error, Sendable, CustomStringConvertible {
     /// Several lines: what, expected, found, next command.
     package var description: String
@@ -27,6 +27,8 @@ package final class ConnectorPool: Sendable {
         package var timeouts = Session.Timeouts()
         package var runtimeBase: String?
         package var hostVersion: String
+        /// Gets a line for every start and refusal.
+        var audit: AuditLog?
         /// Gets what connectors print and log: connector, source, line.
         package var log: @Sendable (_ connector: String, _ source: String, _ line: String) -> Void
 
@@ -120,11 +122,22 @@ package final class ConnectorPool: Sendable {
             let (session, layers) = try await Session.start(executable, request)
             report.version = printable(Bytes(session.hello.connector?.version ?? ""), limit: 128)
             report.confinement = layers.layers.map(\.description)
+            note(report, .start, "started", layers.description)
             return .success(RunningConnector(session: session, report: report, scopes: scopes))
         } catch {
             report.error = "\(error)"
+            note(report, .refusal, "refused", report.error)
             return .failure(ConnectorRefusal(description: "\(error)", report: report))
         }
+    }
+
+    private func note(_ report: ConnectorReport, _ event: AuditRecord.Event, _ outcome: String, _ reason: String) {
+        guard let audit = options.audit else { return }
+        var record = AuditRecord(event, run: audit.run, connector: report.name, outcome: outcome)
+        record.digest = report.sha256.isEmpty ? nil : report.sha256
+        record.object = report.path.isEmpty ? nil : report.path
+        record.reason = reason
+        audit.write(record)
     }
 
     private static func verify(

@@ -8,7 +8,7 @@ package struct PluginReport: Codable, Sendable {
     package var name: String
     package var path: String
     package var directory: String
-    /// `static`, `dynamic`, `script`, …
+    /// How it is linked, for example `static` or `dynamic`.
     package var link: String
     package var sha256: String
     package var pin: PinState

@@ -18,6 +18,7 @@ extension Discovery {
     /// Lists the directories and looks every connector's name up.
     ///
     /// - Parameter maximumEntries: how many entries of a directory are looked at.
+    /// - Returns: each connector with what its name leads to, and what was rejected.
     package func list(maximumEntries: Int = 10_000) -> Inventory {
         var names: Set<String> = []
         var rejections: [Rejection] = []

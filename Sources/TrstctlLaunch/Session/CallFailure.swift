@@ -6,6 +6,8 @@ package enum CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
     case deadlineExceeded
     /// The calling task was cancelled; the connector was told.
     case cancelled
+    /// The call is longer than the connector accepts.
+    case tooLong(bytes: Int, limit: Int)
     /// The connection is over: why.
     case closed(ConnectionEnd)
 
@@ -13,6 +15,7 @@ package enum CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
         switch self {
         case .deadlineExceeded: "the connector did not answer before the deadline"
         case .cancelled: "the call was cancelled"
+        case .tooLong(let bytes, let limit): "the call has \(bytes) bytes, and the connector accepts \(limit)"
         case .closed(let end): end.description
         }
     }

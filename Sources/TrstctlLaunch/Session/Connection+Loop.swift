@@ -17,7 +17,7 @@ extension Connection {
             guard state.end == nil else { return nil }
             let end = readFrames(&state, &actions)
             // Replies make room.
-            while let next = state.waitingForRoom.first, state.start(next) { state.waitingForRoom.removeFirst() }
+            startWaiting(&state, &actions)
             if !state.outgoing.isEmpty { requestFlush(&state) }
             updateInterest(&state)
             return end
@@ -26,8 +26,20 @@ extension Connection {
         if let end { close(end) }
     }
 
+    private func startWaiting(_ state: inout ConnectionState, _ actions: inout [Action]) {
+        while let next = state.waitingForRoom.first {
+            do throws(CallFailure) {
+                guard try state.start(next) else { return }
+            } catch {
+                if let continuation = next.continuation { actions.append(.resume(continuation, .failure(error))) }
+                next.continuation = nil
+            }
+            state.waitingForRoom.removeFirst()
+        }
+    }
+
     private enum Action {
-        case resume(CheckedContinuation<PendingCall.Outcome, Never>, Wire.Reply)
+        case resume(CheckedContinuation<PendingCall.Outcome, Never>, PendingCall.Outcome)
         case run(UInt32, Wire.Call)
         case cancel(Task<Void, Never>)
     }
@@ -75,7 +87,7 @@ extension Connection {
             guard let pending = state.pending.removeValue(forKey: id), let continuation = pending.continuation
             else { return }
             pending.continuation = nil
-            actions.append(.resume(continuation, reply))
+            actions.append(.resume(continuation, .success(reply)))
         case .cancel(let id):
             if let task = state.running[id] { actions.append(.cancel(task)) }
         case .late, .nothing:
@@ -85,7 +97,7 @@ extension Connection {
 
     private func perform(_ action: Action) {
         switch action {
-        case .resume(let continuation, let reply): continuation.resume(returning: .success(reply))
+        case .resume(let continuation, let outcome): continuation.resume(returning: outcome)
         case .cancel(let task): task.cancel()
         case .run(let id, let call):
             let task = Task(executorPreference: EventLoop.shared) {
@@ -103,7 +115,7 @@ extension Connection {
         state.withLock { state in
             state.running.removeValue(forKey: id)
             guard state.end == nil, let frame = state.multiplexer.reply(to: id, with: reply) else { return }
-            state.outgoing.append(frame.encoded())
+            state.outgoing.append(state.encodeReply(frame))
             requestFlush(&state)
             updateInterest(&state)
         }

@@ -82,10 +82,15 @@ package final class Connection: EventSource {
             if let end = state.end { return .failure(.closed(end)) }
             guard !pending.isGivenUp else { return .failure(.cancelled) }
             pending.continuation = continuation
-            if state.waitingForRoom.isEmpty, state.start(pending) {
-                requestFlush(&state)
-            } else {
-                state.waitingForRoom.append(pending)
+            do throws(CallFailure) {
+                if state.waitingForRoom.isEmpty, try state.start(pending) {
+                    requestFlush(&state)
+                } else {
+                    state.waitingForRoom.append(pending)
+                }
+            } catch {
+                pending.continuation = nil
+                return .failure(error)
             }
             armTimer(&state, pending.deadline)
             return nil

@@ -25,11 +25,25 @@ struct ConnectionState: ~Copyable {
         self.multiplexer = multiplexer
     }
 
+    /// A reply's frame, or when that is longer than the peer accepts, one that says so.
+    func encodeReply(_ frame: Wire.Frame) -> Bytes {
+        let encoded = frame.encoded()
+        guard encoded.count - 4 > multiplexer.peerLimits.frameBytes else { return encoded }
+        let status = Wire.Status(
+            code: .resourceExhausted,
+            message: "the answer has \(encoded.count - 4) bytes, and you accept \(multiplexer.peerLimits.frameBytes)")
+        return Wire.Frame(id: frame.id, kind: .reply(Wire.Reply(status: status))).encoded()
+    }
+
     /// Sends a call's frame if the peer's window has room for it.
     ///
     /// - Returns: false when it must wait.
-    mutating func start(_ pending: PendingCall) -> Bool {
+    /// - Throws: `tooLong` when the peer would not accept it at all.
+    mutating func start(_ pending: PendingCall) throws(CallFailure) -> Bool {
         let encoded = Wire.Frame(id: multiplexer.nextID, kind: .call(pending.call)).encoded()
+        guard encoded.count - 4 <= multiplexer.peerLimits.frameBytes else {
+            throw .tooLong(bytes: encoded.count - 4, limit: multiplexer.peerLimits.frameBytes)
+        }
         guard multiplexer.hasRoom(forBytes: encoded.count),
             let frame = multiplexer.start(pending.call, bytes: encoded.count, deadline: pending.deadline)
         else { return false }

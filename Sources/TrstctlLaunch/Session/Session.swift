@@ -66,6 +66,8 @@ package final class Session: Sendable {
             return SessionError(
                 .timeout, connector: name, message: "did not answer before the deadline",
                 output: process.standardError.tail)
+        case .tooLong:
+            return SessionError(.tooLong, connector: name, message: "\(failure)")
         case .cancelled:
             return SessionError(.cancelled, connector: name, message: "the call was cancelled")
         case .closed(.violation(let error)):

@@ -30,6 +30,8 @@ package struct SessionError: Error, Hashable, Sendable, CustomStringConvertible 
         case protocolViolation = "protocol-violation"
         /// It did not answer in time.
         case timeout
+        /// A call is longer than it accepts.
+        case tooLong = "too-long"
         case cancelled
     }
 

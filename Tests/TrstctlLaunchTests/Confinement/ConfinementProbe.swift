@@ -120,6 +120,8 @@ let probeSource = #"""
         say("limits-read", syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit));
         say("limits-host", syscall(SYS_prlimit64, getppid(), RLIMIT_NOFILE, NULL, &limit));
         say("limits-set", syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, &limit, NULL));
+        int fatal = 0;
+        say("pdeathsig-read", prctl(PR_GET_PDEATHSIG, &fatal) == 0 && fatal == SIGKILL ? 0 : -1);
         say("pdeathsig-clear", prctl(PR_SET_PDEATHSIG, 0));
         say("name", prctl(PR_SET_NAME, "probe"));
         int on = 1;

@@ -18,7 +18,8 @@ struct ConfinementTests {
         "socket-packet": EAFNOSUPPORT, "socket-unix-datagram": EAFNOSUPPORT, "pair-datagram": EAFNOSUPPORT,
         "memfd": EPERM, "execveat-missing": EPERM, "fork": EPERM, "clone3": ENOSYS, "kill-host": EPERM,
         "tgkill-host": EPERM, "fcntl-owner": EPERM, "fcntl-signal": EPERM, "limits-host": EPERM, "limits-set": EPERM,
-        "pdeathsig-clear": EPERM, "ioctl-queue": ENOTTY, "write-execute": EACCES, "chroot": EPERM,
+        "pdeathsig-read": EPERM, "pdeathsig-clear": EPERM, "ioctl-queue": ENOTTY, "write-execute": EACCES,
+        "chroot": EPERM,
         "unknown-call": EPERM, "execve": EPERM,
     ]
     private static let allowed: Set = [
