@@ -23,14 +23,7 @@ struct OutgoingQueue: Sendable {
     /// - Returns: 0 when everything was written, otherwise the error number: EAGAIN when the peer must read first.
     mutating func write(to descriptor: Int32) -> Int32 {
         while !isEmpty {
-            var vectors: [iovec] = []
-            vectors.reserveCapacity(min(32, frames.count - first))
-            for index in first..<min(first + 32, frames.count) {
-                let skip = index == first ? offset : 0
-                vectors.append(
-                    iovec(iov_base: frames[index].unsafeBase.map { $0 + skip }, iov_len: frames[index].count - skip))
-            }
-            let count = withExtendedLifetime(frames) { writev(descriptor, vectors, Int32(vectors.count)) }
+            let count = frames.count - first == 1 ? writeOne(to: descriptor) : writeSeveral(to: descriptor)
             if count < 0 {
                 guard errno == EINTR else { return errno }
                 continue
@@ -38,6 +31,25 @@ struct OutgoingQueue: Sendable {
             advance(by: count)
         }
         return 0
+    }
+
+    /// Writes what is left of the first frame; the usual case, and cheaper for the kernel than a vector.
+    private func writeOne(to descriptor: Int32) -> Int {
+        frames[first].withUnsafeBytes { bytes in
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            return Glibc.write(descriptor, rest.baseAddress, rest.count)
+        }
+    }
+
+    private func writeSeveral(to descriptor: Int32) -> Int {
+        var vectors: [iovec] = []
+        vectors.reserveCapacity(min(32, frames.count - first))
+        for index in first..<min(first + 32, frames.count) {
+            let skip = index == first ? offset : 0
+            vectors.append(
+                iovec(iov_base: frames[index].unsafeBase.map { $0 + skip }, iov_len: frames[index].count - skip))
+        }
+        return withExtendedLifetime(frames) { writev(descriptor, vectors, Int32(vectors.count)) }
     }
 
     private mutating func advance(by count: Int) {
