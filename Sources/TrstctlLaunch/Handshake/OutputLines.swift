@@ -1,3 +1,5 @@
+import TrstctlPolicy
+
 /// Cuts what a connector prints into lines for the log: bounded, and with everything escaped that is not printable.
 ///
 /// A value without I/O. Overlong lines are cut, lines above the budget are counted and dropped.
@@ -44,7 +46,7 @@ package struct OutputLines: Sendable {
             line.removeAll(keepingCapacity: true)
             isCut = false
         }
-        let text = OutputLines.printable(line) + (isCut ? " […]" : "")
+        let text = readable(line) + (isCut ? " […]" : "")
         tail.append(text)
         if tail.count > OutputLines.tailLines { tail.removeFirst() }
         guard left >= line.count else {
@@ -53,20 +55,5 @@ package struct OutputLines: Sendable {
         }
         left -= line.count
         return text
-    }
-
-    /// The text with control characters, and what is not UTF-8, as `\xNN`: nothing in a log can move a cursor or forge a
-    /// line.
-    package static func printable(_ bytes: [UInt8]) -> String {
-        var result = ""
-        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse:
-                result += "\\x{\(String(scalar.value, radix: 16))}"
-            default:
-                result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }
