@@ -10,9 +10,11 @@ extension Session {
         _ request: SessionRequest, _ process: ConnectorProcess
     ) async throws(SessionError) -> Connection {
         let line = try await handshakeLine(request, process)
-        let socket = try dial(line, request, process)
+        let socket = try await dial(line, request, process)
         do {
-            return try Connection(socket: socket, limits: request.limits, handler: request.handler)
+            return try Connection(
+                socket: socket, limits: request.limits, writeStall: request.timeouts.writeStall,
+                handler: request.handler)
         } catch {
             throw SessionError(.handshakeSocket, connector: request.name, message: "cannot be talked to: \(error)")
         }
@@ -55,8 +57,8 @@ extension Session {
 
     private static func dial(
         _ line: [UInt8], _ request: SessionRequest, _ process: ConnectorProcess
-    ) throws(SessionError) -> OwnedDescriptor {
-        let found = "\"\(readable(Array(line.prefix(200))))\""
+    ) async throws(SessionError) -> OwnedDescriptor {
+        let found = "\"\(readable(line.prefix(200)))\""
         do {
             let name = try HandshakeLine.socketName(in: line, directory: Array(process.directoryPath.utf8))
             return try process.dial(name)
@@ -64,8 +66,10 @@ extension Session {
             throw SessionError(
                 error.code, connector: request.name, message: "\(error.expectation); it printed \(found)")
         } catch let error as DialError {
+            // If it died, that says more than the refused connection.
+            let exit = await process.exit.wait(until: .after(milliseconds: 200))
             throw SessionError(
-                error.code, connector: request.name, message: "announced \(found), but \(error.explanation)")
+                error.code, connector: request.name, message: "announced \(found), but \(error.explanation)", exit: exit)
         } catch {
             throw SessionError(.handshakeSocket, connector: request.name, message: "\(error)")
         }
