@@ -96,6 +96,7 @@ final class SignatureTools: Sendable {
 
     /// - Parameter size: of the content, in bytes; usually more than one piece of what is read at a time, and not a
     ///   multiple of it.
+    /// - Throws: what stands in the way, a missing tool with its package.
     init(size: Int = 600_001) throws {
         directory = try TemporaryDirectory()
         let content = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 ^ $0 >> 8) }
