@@ -33,6 +33,7 @@ public protocol Connector: Sendable {
     /// It is also the place to refuse a wrong configuration, before anything is touched.
     ///
     /// - Parameter target: the target with its configuration; types and required fields have been checked.
+    /// - Returns: the grants, at most 256.
     /// - Throws: `ConnectorError`, normally ``ConnectorError/invalidConfiguration(_:fix:)``.
     func grants(for target: Target) throws(ConnectorError) -> [Grant]
 
@@ -41,6 +42,7 @@ public protocol Connector: Sendable {
     /// - Parameters:
     ///   - deployment: what should be there.
     ///   - host: performs reads and probes; only valid during this call.
+    /// - Returns: what is there, and whether it is what should be.
     /// - Throws: `ConnectorError` when the target cannot be looked at.
     func read(_ deployment: Deployment, _ host: borrowing Host) throws(ConnectorError) -> LiveState
 
@@ -52,6 +54,7 @@ public protocol Connector: Sendable {
     /// - Parameters:
     ///   - deployment: what should be there.
     ///   - host: performs the effects; only valid during this call.
+    /// - Returns: whether anything was changed, and a sentence about it.
     /// - Throws: `ConnectorError`; the host then restores every file that this call changed.
     func deploy(_ deployment: Deployment, _ host: borrowing Host) throws(ConnectorError) -> DeployOutcome
 }

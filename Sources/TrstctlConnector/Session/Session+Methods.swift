@@ -5,7 +5,9 @@ internal import TrstctlWire
 extension Session {
     static let protocolVersions: [UInt32] = [1]
 
-    /// The reply to a call that needs no connector code: answered by whoever reads. The state lock is held.
+    /// The reply to a call that needs no connector code: answered by whoever reads.
+    ///
+    /// The state lock is held.
     ///
     /// - Returns: nil for calls that are to be queued, and for Shutdown.
     func immediateReply(_ id: UInt32, _ call: Wire.Call) -> Wire.Reply? {
