@@ -43,6 +43,20 @@ struct NGINXTests {
         return response
     }
 
+    @Test("It declares the reload as what makes NGINX use files that the host put back")
+    func declaresRollback() throws {
+        let connector = try LaunchedConnector("nginx")
+        let host = try connector.connect()
+        try host.hello()
+        let reply = try host.configure("edge", Self.pair, probe: "127.0.0.1:443")
+        guard case .configure(let response) = reply.result else {
+            Issue.record("\(reply)")
+            return
+        }
+        #expect(response.rollback == [Wire.Activation(arguments: ["/usr/sbin/nginx", "-s", "reload"])])
+        #expect(response.grants.contains { $0.values == ["/usr/sbin/nginx", "-s", "reload"] })
+    }
+
     @Test("Key, certificate, test, reload, probe: in this order, and it is served")
     func deploys() throws {
         let (_, host, machine) = try start()

@@ -37,6 +37,14 @@ public protocol Connector: Sendable {
     /// - Throws: `ConnectorError`, normally ``ConnectorError/invalidConfiguration(_:fix:)``.
     func grants(for target: Target) throws(ConnectorError) -> [Grant]
 
+    /// What the host runs, in order, after it has put a failed deployment's files back and the connector is not there to
+    /// do it: it crashed, or its success was not confirmed.
+    ///
+    /// - Parameter target: the target with its configuration.
+    /// - Returns: argument vectors, at most 8; each must be among the grants. None by default.
+    /// - Throws: `ConnectorError`.
+    func rollback(for target: Target) throws(ConnectorError) -> [[String]]
+
     /// What is at the target now. It cannot change anything.
     ///
     /// - Parameters:
@@ -62,4 +70,7 @@ public protocol Connector: Sendable {
 extension Connector {
     /// One call at a time.
     public static var concurrency: Int { 1 }
+
+    /// Nothing to run.
+    public func rollback(for target: Target) throws(ConnectorError) -> [[String]] { [] }
 }

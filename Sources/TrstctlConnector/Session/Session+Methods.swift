@@ -67,10 +67,13 @@ extension Session {
     private func configure(_ request: Wire.ConfigureRequest) throws(ConnectorError) -> Wire.ConfigureResponse {
         let target = try Target(request, schema: type(of: connector).configuration)
         let grants = try connector.grants(for: target)
+        let rollback = try connector.rollback(for: target)
         state.lock()
         targets[target.name] = target
         state.unlock()
-        return Wire.ConfigureResponse(grants: grants.map(\.message))
+        return Wire.ConfigureResponse(
+            grants: grants.map(\.message),
+            rollback: rollback.map { Wire.Activation(arguments: $0.map { Bytes($0) }) })
     }
 
     private func deployment(_ message: Wire.Deployment?) throws(ConnectorError) -> Deployment {
