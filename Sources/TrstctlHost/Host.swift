@@ -97,28 +97,41 @@ package struct Host: Sendable {
             manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: audit)
         let parallel = max(1, min(1_024, options.parallel))
         return try await EventLoop.run {
-            let reports = await withTaskGroup(of: (Int, TargetReport).self) { group in
-                var reports = [TargetReport?](repeating: nil, count: targets.count)
-                var next = 0
-                while next < min(parallel, targets.count) {
-                    let index = next
-                    group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
-                    next += 1
-                }
-                while let (index, report) = await group.next() {
-                    reports[index] = report
-                    if next < targets.count {
-                        let index = next
-                        group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
-                        next += 1
-                    }
-                }
-                return reports.compactMap { $0 }
+            let reports = await withTaskCancellationHandler {
+                await work(targets, reconciler, parallel, goal)
+            } onCancel: {
+                pool.cancelStarts()
             }
             let connectors = await pool.reports()
             await pool.stopAll()
             finish(audit)
             return RunReport(command: goal == .plan ? "plan" : "apply", targets: reports, connectors: connectors)
+        }
+    }
+
+    /// Works on the targets, so many at a time.
+    ///
+    /// - Returns: their reports, in the order of the targets.
+    private func work(
+        _ targets: [Target], _ reconciler: TargetReconciler, _ parallel: Int, _ goal: TargetReconciler.Goal
+    ) async -> [TargetReport] {
+        await withTaskGroup(of: (Int, TargetReport).self) { group in
+            var reports = [TargetReport?](repeating: nil, count: targets.count)
+            var next = 0
+            while next < min(parallel, targets.count) {
+                let index = next
+                group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
+                next += 1
+            }
+            while let (index, report) = await group.next() {
+                reports[index] = report
+                if next < targets.count {
+                    let index = next
+                    group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
+                    next += 1
+                }
+            }
+            return reports.compactMap { $0 }
         }
     }
 

@@ -17,28 +17,17 @@ enum Interruption {
         pthread_sigmask(SIG_BLOCK, &set, nil)
     }
 
-    /// Waits for them on a thread.
-    static func watch(_ cancel: @Sendable @escaping () -> Void) {
-        let context = Unmanaged.passRetained(Action(cancel)).toOpaque()
-        var thread = pthread_t()
-        pthread_create(
-            &thread, nil,
-            { context in
-                guard let context else { return nil }
-                let action = Unmanaged<Action>.fromOpaque(context).takeRetainedValue()
-                var set = Interruption.signals
-                var number: Int32 = 0
-                sigwait(&set, &number)
-                Output.error(
-                    "interrupted: putting things back and stopping connectors; interrupt again to stop at once")
-                action.cancel()
-                sigwait(&set, &number)
-                _exit(128 + number)
-            }, context)
-    }
-
-    private final class Action: Sendable {
-        let cancel: @Sendable () -> Void
-        init(_ cancel: @Sendable @escaping () -> Void) { self.cancel = cancel }
+    /// Waits for the signals on this thread, which must be the main one.
+    ///
+    /// An asynchronous `main` would leave that thread to Dispatch, which waits there with every signal unblocked
+    /// (sigsuspend(2) in `dispatch_main`): the first signal would end the process in the middle of a deployment.
+    static func wait(cancel: () -> Void) -> Never {
+        var set = signals
+        var number: Int32 = 0
+        sigwait(&set, &number)
+        Output.error("interrupted: putting things back and stopping connectors; interrupt again to stop at once")
+        cancel()
+        sigwait(&set, &number)
+        _exit(128 + number)
     }
 }

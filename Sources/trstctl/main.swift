@@ -2,7 +2,8 @@ import ArgumentParser
 import Glibc
 import TrstctlHost
 
-// Signals are taken by one thread, so that an interrupted run still puts back what it changed and stops its connectors.
+// Signals are taken by the main thread, so that an interrupted run still puts back what it changed and stops its
+// connectors. Nothing else runs there.
 Interruption.block()
 
 do {
@@ -11,9 +12,8 @@ do {
         // The bare command and the group commands have nothing to run: show what there is.
         throw CleanExit.helpRequest(command)
     }
-    let task = Task { await Trstctl.run(command) }
-    Interruption.watch { task.cancel() }
-    exit(await task.value)
+    let task = Task.detached { exit(await Trstctl.run(command)) }
+    Interruption.wait { task.cancel() }
 } catch {
     let isHelp = Trstctl.exitCode(for: error) == .success
     let text = Trstctl.fullMessage(for: error)

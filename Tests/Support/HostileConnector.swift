@@ -56,6 +56,7 @@ package final class HostileConnector: Sendable {
     ///   - name: the case, which is the connector's name.
     ///   - directory: where to.
     /// - Returns: the copy's path.
+    /// - Throws: when it cannot be copied.
     @discardableResult
     package func install(_ name: String, in directory: String) throws -> String {
         let copy = "\(directory)/trstctl-connector-\(name)"

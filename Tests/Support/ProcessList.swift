@@ -3,9 +3,10 @@ import Glibc
 
 /// What this process and its children hold, as /proc tells.
 package enum ProcessList {
-    /// Running processes whose words or environment name a path; their numbers.
+    /// Running children of this process whose words or environment name a path.
     ///
     /// - Parameter text: for example a test's own directory, which nothing else names.
+    /// - Returns: their numbers.
     package static func running(in text: String) -> [Int32] {
         children(of: getpid()).filter { pid in
             ["cmdline", "environ"].contains { file in

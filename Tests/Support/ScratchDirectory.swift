@@ -25,6 +25,7 @@ package final class ScratchDirectory: Sendable {
     ///   - name: the file's name.
     ///   - mode: its permissions, whatever the umask.
     /// - Returns: its path.
+    /// - Throws: when it cannot be written.
     @discardableResult
     package func write(_ text: String, to name: String, mode: mode_t = 0o644) throws -> String {
         try write(Data(text.utf8), to: name, mode: mode)

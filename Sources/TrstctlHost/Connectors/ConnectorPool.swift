@@ -71,6 +71,11 @@ package final class ConnectorPool: Sendable {
         return try await start.value.get()
     }
 
+    /// Gives up on the starts that are under way: they end with `cancelled`, and leave nothing.
+    package func cancelStarts() {
+        for start in starts.withLock({ Array($0.values) }) { start.cancel() }
+    }
+
     /// Ends every session, side by side; nothing is left behind.
     package func stopAll() async {
         let running = starts.withLock { starts in

@@ -40,10 +40,18 @@ struct TargetReconciler: Sendable {
         let begin = Deadline.now
         var report = TargetReport(
             target: target.name.text, connector: target.connector.text, credential: target.credential.text)
+        guard !Task.isCancelled else {
+            report.summary = "the run was interrupted before its turn"
+            note(report)
+            return report
+        }
         do throws(Failure) {
             try await run(target, goal, &report)
         } catch {
-            report.outcome = error.isRefusal ? .refused : error.couldNotRevert ? .revertFailed : .failed
+            // A start that was given up is not the connector's fault.
+            report.outcome =
+                error.isRefusal
+                ? (Task.isCancelled ? .cancelled : .refused) : error.couldNotRevert ? .revertFailed : .failed
             report.stage = error.stage
             report.summary = error.summary
             report.detail = error.detail

@@ -1,0 +1,61 @@
+import Foundation
+import TrstctlCrypto
+import TrstctlSystem
+
+/// A manifest whose targets are served by one connector of the tests: echo, or a case of the hostile one.
+package struct EchoManifest {
+    /// One target: its name, and what stands under `config:`.
+    package struct Target {
+        package var name: String
+        package var config: [String: String]
+
+        /// - Parameters:
+        ///   - name: of the target.
+        ///   - config: names and values, as YAML.
+        package init(_ name: String, _ config: [String: String] = [:]) {
+            self.name = name
+            self.config = config
+        }
+    }
+
+    package var connector = "echo"
+    /// What stands between the brackets of `sha256:`; nil for no entry at all.
+    package var pins: String?
+    /// Lines below `grants:`, each `capability: [values]`.
+    package var grants: [String] = []
+    package var certificate: String
+    package var key: String
+    package var targets: [Target]
+
+    package init(_ credential: TestCredential, pins: String?, _ targets: [Target]) {
+        certificate = credential.fullchainPath
+        key = credential.keyPath
+        self.pins = pins
+        self.targets = targets
+    }
+
+    /// The manifest.
+    package var text: String {
+        var lines = ["version: 1"]
+        if let pins {
+            lines += ["plugins:", "  \(connector):", "    sha256: [\(pins)]"]
+            if !grants.isEmpty { lines += ["    grants:"] + grants.map { "      \($0)" } }
+        }
+        lines += ["credentials:", "  www: { certificate: \(certificate), key: \(key) }", "targets:"]
+        for target in targets {
+            let config = target.config.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
+            lines.append(
+                "  \(target.name): { connector: \(connector), credential: www, config: { \(config.joined(separator: ", ")) } }"
+            )
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    /// The digest of a file, as it stands in a manifest.
+    ///
+    /// - Throws: when it cannot be read.
+    package static func digest(_ path: String) throws -> String {
+        let content = try Data(contentsOf: URL(fileURLWithPath: path))
+        return Hexadecimal.lower(content.withUnsafeBytes { SHA256.digest($0) } ?? [])
+    }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import Glibc
+import Testing
+import TrstctlHost
+import TrstctlTestSupport
+
+/// Pins and connectors that are not what they should be: refused, with nothing touched.
+@Suite("Bad pins and connectors")
+struct BadPinTests {
+    private static let digest = String(repeating: "0123456789abcdef", count: 4)
+
+    struct Case: Sendable, CustomTestStringConvertible {
+        var testDescription: String
+        /// What stands in the manifest; nil for a manifest that does not name the connector.
+        var pins: String?
+        var code: Int32
+        var says: String
+    }
+
+    static let cases = [
+        Case(testDescription: "a wrong pin", pins: "\"\(digest)\"", code: 3, says: "is not the one that was pinned"),
+        Case(testDescription: "no entry", pins: nil, code: 3, says: "has no pin"),
+        Case(testDescription: "no pins", pins: "", code: 3, says: "has no pin"),
+        Case(testDescription: "63 characters", pins: "\"\(digest.dropLast())\"", code: 2, says: "63"),
+        Case(testDescription: "65 characters", pins: "\"\(digest)0\"", code: 2, says: "65"),
+        Case(testDescription: "upper case", pins: "\"\(digest.uppercased())\"", code: 2, says: "lower"),
+        Case(
+            testDescription: "a line of sha256sum", pins: "\"\(digest)  trstctl-connector-echo\"", code: 2,
+            says: "sha256sum"),
+        Case(testDescription: "a prefix", pins: "\"sha256:\(digest)\"", code: 2, says: "sha256:"),
+        Case(testDescription: "blanks around it", pins: "\" \(digest) \"", code: 2, says: "sha256"),
+        Case(testDescription: "a number", pins: "12345", code: 2, says: "sha256"),
+        Case(testDescription: "an empty text", pins: "\"\"", code: 2, says: "sha256"),
+    ]
+
+    @Test("A pin that does not fit is refused before anything runs", arguments: cases)
+    func badPin(_ entry: Case) async throws {
+        var site = try EchoSite()
+        site.manifest.pins = entry.pins
+        try site.command.write(manifest: site.manifest.text)
+        let outcome = try await site.command.run("apply")
+        #expect(outcome.code == entry.code, "\(outcome)")
+        #expect((outcome.output + outcome.errors).contains(entry.says), "\(outcome)")
+        if entry.code == 2 { #expect(outcome.errors.contains("trstctl.yaml:"), "\(outcome)") }
+        #expect(site.files == [])
+    }
+
+    @Test("One flipped byte of a connector is refused with both digests, and nothing is touched")
+    func flippedByte() async throws {
+        let site = try EchoSite()
+        #expect(try await site.command.run("apply").code == 0)
+        let renewed = try site.command.pki.issue("renewed.example.com")
+        var manifest = site.manifest
+        (manifest.certificate, manifest.key) = (renewed.fullchainPath, renewed.keyPath)
+        try site.command.write(manifest: manifest.text)
+
+        let path = "\(site.command.plugins)/trstctl-connector-echo"
+        var content = try Data(contentsOf: URL(fileURLWithPath: path))
+        content[content.count / 2] ^= 1
+        try content.write(to: URL(fileURLWithPath: path))
+        try #require(chmod(path, 0o755) == 0)
+        let before = try FileStamp(site.live("one"))
+        let outcome = try await site.command.run("apply", "--json")
+        #expect(outcome.code == 3, "\(outcome)")
+        let target = try #require(try outcome.json(RunReport.self).targets.first)
+        #expect(target.outcome == .refused)
+        #expect(target.detail.contains(try #require(site.manifest.pins)))
+        #expect(target.detail.contains(try EchoManifest.digest(path)))
+        #expect(target.detail.contains("trstctl plugin pin echo"))
+        #expect(try FileStamp(site.live("one")) == before)
+
+        let verified = try await site.command.run("plugin", "verify")
+        #expect(verified.code == 3, "\(verified)")
+    }
+
+    @Test(
+        "Files that cannot be a connector are refused with what is wrong",
+        arguments: [
+            "missing", "directory", "not executable", "writable by others", "empty", "text", "dangling link",
+        ])
+    func badFile(_ kind: String) async throws {
+        let site = try EchoSite()
+        let path = "\(site.command.plugins)/trstctl-connector-echo"
+        switch kind {
+        case "not executable": try #require(chmod(path, 0o644) == 0)
+        case "writable by others": try #require(chmod(path, 0o777) == 0)
+        default:
+            try FileManager.default.removeItem(atPath: path)
+            switch kind {
+            case "directory": try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+            case "empty": try site.command.scratch.write("", to: "plugins/trstctl-connector-echo", mode: 0o755)
+            case "text": try site.command.scratch.write("hello", to: "plugins/trstctl-connector-echo", mode: 0o755)
+            case "dangling link":
+                try FileManager.default.createSymbolicLink(atPath: path, withDestinationPath: "/nonexistent")
+            default: break
+            }
+        }
+        let outcome = try await site.command.run("apply")
+        #expect(outcome.code == 3, "\(outcome)")
+        #expect(outcome.output.contains("echo"), "\(outcome)")
+        #expect(site.files == [])
+        #expect(try await site.command.run("plugin", "verify", "echo").code == 3)
+        // Listing never fails: it is what one looks at when something else did.
+        #expect(try await site.command.run("plugin", "list").code == 0)
+    }
+
+    @Test("A pinned file that is no program is refused at its start, with the reason")
+    func pinnedText() async throws {
+        var site = try EchoSite()
+        let path = try site.command.scratch.write("hello", to: "plugins/trstctl-connector-echo", mode: 0o755)
+        site.manifest.pins = try EchoManifest.digest(path)
+        try site.command.write(manifest: site.manifest.text)
+        let outcome = try await site.command.run("apply")
+        #expect(outcome.code == 3, "\(outcome)")
+        #expect(site.files == [])
+    }
+
+    @Test("One refused connector does not stop another's targets")
+    func othersGoOn() async throws {
+        let site = try EchoSite()
+        try HostileConnector.shared().install("junk", in: site.command.plugins)
+        let digest = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-junk")
+        let text = site.manifest.text
+            .replacing("plugins:\n", with: "plugins:\n  junk: { sha256: [\(digest)] }\n")
+            .replacing("targets:\n", with: "targets:\n  bad: { connector: junk, credential: www }\n")
+        try site.command.write(manifest: text)
+        let outcome = try await site.command.run("apply", "--json")
+        #expect(outcome.code == 3, "\(outcome)")
+        let report = try outcome.json(RunReport.self)
+        #expect(report.targets.map(\.outcome) == [.refused, .deployed])
+        #expect(report.targets.first?.detail.contains("Hello, I am a connector!") == true)
+        #expect(site.fingerprint("one") == site.credential.fingerprint)
+    }
+}

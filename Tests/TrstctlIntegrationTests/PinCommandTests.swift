@@ -1,0 +1,79 @@
+import Foundation
+import Testing
+import TrstctlHost
+import TrstctlTestSupport
+
+/// `plugin pin`: it writes what it says, where it says, and leaves the rest alone.
+@Suite("Pinning from the command line")
+struct PinCommandTests {
+    @Test("A pin is written with the grants that the targets need; comments stay; a second pin writes nothing")
+    func pins() async throws {
+        let site = try EchoSite()
+        let live = site.live("one")
+        let text = """
+            # Our edge. Ask ops before you change it.
+            version: 1
+
+            credentials:
+              www: { certificate: \(site.manifest.certificate), key: \(site.manifest.key) }  # from certbot
+            # The targets
+            targets:
+              one: { connector: echo, credential: www, config: { state_path: \(live) } }  # the only one
+
+            """
+        try site.command.write(manifest: text)
+        #expect(try await site.command.run("apply").code == 3)
+
+        let outcome = try await site.command.run("plugin", "pin", "echo")
+        #expect(outcome.code == 0, "\(outcome)")
+        let digest = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-echo")
+        #expect(outcome.output.contains(digest), "\(outcome)")
+        let pinned = try site.command.readManifest()
+        for line in text.split(separator: "\n") { #expect(pinned.contains(line), "\(pinned)") }
+        #expect(pinned.contains(digest))
+        #expect(pinned.contains("fs.write: [\(live)]"), "\(pinned)")
+
+        let before = try FileStamp(site.command.manifest)
+        let second = try await site.command.run("plugin", "pin", "echo", "--json")
+        #expect(second.code == 0, "\(second)")
+        #expect(try second.json([PinReport].self).map(\.changed) == [false])
+        #expect(try FileStamp(site.command.manifest) == before)
+
+        #expect(try await site.command.run("apply").code == 0)
+        #expect(try await site.command.run("plugin", "verify").code == 0)
+    }
+
+    @Test(
+        "A connector that misbehaves at its start is not pinned",
+        arguments: ["junk", "foreign", "wrong-name", "future"])
+    func refusesHostile(_ name: String) async throws {
+        let site = try EchoSite()
+        try HostileConnector.shared().install(name, in: site.command.plugins)
+        let before = try FileStamp(site.command.manifest)
+        let outcome = try await site.command.run("plugin", "pin", name)
+        #expect(outcome.code == 3, "\(outcome)")
+        #expect(try FileStamp(site.command.manifest) == before)
+        #expect(try HostileConnector.shared().harm() == "")
+    }
+
+    @Test("A name that is not there is refused, and the manifest stays")
+    func missing() async throws {
+        let site = try EchoSite()
+        let before = try FileStamp(site.command.manifest)
+        let outcome = try await site.command.run("plugin", "pin", "nowhere")
+        #expect(outcome.code == 3, "\(outcome)")
+        #expect(outcome.errors.contains("trstctl-connector-nowhere"), "\(outcome)")
+        #expect(try FileStamp(site.command.manifest) == before)
+    }
+
+    @Test("Inspecting shows what a connector is and needs, without granting it anything")
+    func inspect() async throws {
+        let site = try EchoSite()
+        let outcome = try await site.command.run("plugin", "inspect", "echo", "--json")
+        #expect(outcome.code == 0, "\(outcome)")
+        let report = try outcome.json(InspectReport.self)
+        #expect(report.targets.map(\.missing) == [[]])
+        #expect(report.fields.contains { $0.name == "state_path" })
+        #expect(site.files == [])
+    }
+}

@@ -1,0 +1,125 @@
+import Foundation
+import Glibc
+import Testing
+import TrstctlHost
+import TrstctlTestSupport
+
+/// Several targets in one run, several runs at one time, and runs that are interrupted.
+@Suite("Runs side by side")
+struct RunningTogetherTests {
+    @Test("Targets of one connector share its process and run at the same time")
+    func sharedProcess() async throws {
+        var site = try EchoSite(["reader", "writer"])
+        // Neither command ends without the other: one target after the other would never be done.
+        let pipe = site.command.scratch.file("pipe")
+        try #require(mkfifo(pipe, 0o600) == 0)
+        let commands = ["[/bin/cat, \(pipe)]", "[/bin/sh, -c, \"echo hello > \(pipe)\"]"]
+        for (index, command) in commands.enumerated() { site.manifest.targets[index].config["run"] = command }
+        site.manifest.grants.append("process.exec: [\(commands.joined(separator: ", "))]")
+        try site.command.write(manifest: site.manifest.text)
+
+        let outcome = try await site.command.run("apply", "--parallel", "2", "--json")
+        #expect(outcome.code == 0, "\(outcome)")
+        let report = try outcome.json(RunReport.self)
+        #expect(report.targets.map(\.outcome) == [.deployed, .deployed])
+        #expect(report.connectors.map(\.name) == ["echo"])
+        let audit = try await site.command.run("audit", "--json")
+        #expect(audit.output.components(separatedBy: "\"started\"").count == 2, "\(audit)")
+    }
+
+    /// A site whose first target is in the middle of its deployment, its file already replaced.
+    private struct Stuck {
+        var site: EchoSite
+        let run: RunningCommand
+        /// The connector, and the command that does not end.
+        let processes: [Int32]
+        let path: String
+        let before: FileStamp
+    }
+
+    private func stuck(_ names: [String] = ["one"]) async throws -> Stuck {
+        var site = try EchoSite(names)
+        let path = try site.command.scratch.write("as it was\n", to: "live/file", mode: 0o640)
+        let before = try FileStamp(path)
+        site.manifest.targets[0].config["write_path"] = path
+        site.manifest.targets[0].config["run"] = "[/bin/sleep, \"600\"]"
+        site.manifest.grants.append("process.exec: [[/bin/sleep, \"600\"]]")
+        try site.command.write(manifest: site.manifest.text)
+        let run = try site.command.start(["apply", "--parallel", "1"])
+        try await waitUntil { ProcessList.children(of: run.processID).count == 2 }
+        try #require(String(contentsOfFile: path, encoding: .utf8) == "echo\n")
+        return Stuck(
+            site: site, run: run, processes: ProcessList.children(of: run.processID), path: path, before: before)
+    }
+
+    @Test("A second apply on the same state says who is at work, and does nothing")
+    func locked() async throws {
+        let stuck = try await stuck()
+        let second = try await stuck.site.command.run("apply")
+        #expect(second.code == 2, "\(second)")
+        #expect(second.errors.contains("(process \(stuck.run.processID))"), "\(second)")
+        #expect(second.errors.contains("--state-dir"))
+        stuck.run.signal(SIGINT)
+        #expect(await stuck.run.outcome().code == 1)
+    }
+
+    @Test(
+        "An interrupted apply puts its files back, leaves no process, starts nothing more, and the next one deploys",
+        arguments: [SIGINT, SIGTERM, SIGHUP])
+    func interrupted(_ signal: Int32) async throws {
+        var stuck = try await stuck(["one", "two"])
+        stuck.run.signal(signal)
+        let outcome = await stuck.run.outcome()
+        #expect(outcome.code == 1, "\(outcome)")
+        #expect(outcome.errors.contains("interrupted"), "\(outcome)")
+        #expect(outcome.output.contains("1 failed, 1 cancelled"), "\(outcome)")
+        #expect(stuck.processes.filter(ProcessList.isRunning) == [])
+        let after = try FileStamp(stuck.path)
+        #expect(after.content == stuck.before.content)
+        #expect(after.mode == stuck.before.mode)
+        #expect(stuck.site.files == ["file"])
+
+        stuck.site.manifest.targets[0].config["run"] = nil
+        try stuck.site.command.write(manifest: stuck.site.manifest.text)
+        #expect(try await stuck.site.command.run("apply").code == 0)
+        #expect(stuck.site.files == ["file", "one", "two"])
+    }
+
+    @Test("An interruption ends a start that waits for its handshake")
+    func interruptedStart() async throws {
+        var site = try EchoSite()
+        let path = try HostileConnector.shared().install("silent", in: site.command.plugins)
+        site.manifest.connector = "silent"
+        site.manifest.pins = try EchoManifest.digest(path)
+        try site.command.write(manifest: site.manifest.text)
+        let run = try site.command.start(["apply"])
+        try await waitUntil { !ProcessList.children(of: run.processID).isEmpty }
+        let connector = try #require(ProcessList.children(of: run.processID).first)
+        run.signal(SIGINT)
+        let outcome = await run.outcome()
+        #expect(outcome.code == 1, "\(outcome)")
+        #expect(outcome.output.contains("1 cancelled"), "\(outcome)")
+        #expect(outcome.output.contains("the start was cancelled"), "\(outcome)")
+        #expect(!ProcessList.isRunning(connector))
+    }
+
+    @Test("A host that is killed takes its connectors and their commands with it, and its lock")
+    func killedHost() async throws {
+        var stuck = try await stuck()
+        stuck.run.signal(SIGKILL)
+        _ = await stuck.run.outcome()
+        try await waitUntil { stuck.processes.filter(ProcessList.isRunning) == [] }
+        stuck.site.manifest.targets[0].config["run"] = nil
+        try stuck.site.command.write(manifest: stuck.site.manifest.text)
+        #expect(try await stuck.site.command.run("apply").code == 0)
+    }
+
+    /// Looks again and again, for at most 30 seconds.
+    private func waitUntil(_ condition: () -> Bool) async throws {
+        for _ in 0..<3_000 {
+            if condition() { return }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        Issue.record("what was waited for did not happen")
+    }
+}
