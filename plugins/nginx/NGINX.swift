@@ -41,6 +41,8 @@ struct NGINX: Connector {
         return grants + [.run(site.test), .run(site.reload)]
     }
 
+    func rollback(for target: Target) throws(ConnectorError) -> [[String]] { [try Site(target).reload] }
+
     func read(_ deployment: Deployment, _ host: borrowing Host) throws(ConnectorError) -> LiveState {
         let site = try Site(deployment.target)
         let files = try FileState.of(site, deployment, host)

@@ -21,6 +21,7 @@ public struct ConfigurationField: Sendable {
     ///   - required: whether a target without it is refused.
     ///   - default: the value when it is absent.
     ///   - help: one sentence for people, at most 512 bytes.
+    /// - Returns: the field, for the connector's schema.
     public static func path(
         _ name: String, required: Bool = false, default: String? = nil, help: String
     ) -> ConfigurationField {
@@ -37,6 +38,7 @@ public struct ConfigurationField: Sendable {
     ///   - secret: the value is never sent; use it as `.secret(.field(name))` in content.
     ///   - default: the value when it is absent.
     ///   - help: one sentence for people, at most 512 bytes.
+    /// - Returns: the field, for the connector's schema.
     public static func text(
         _ name: String, required: Bool = false, secret: Bool = false, default: String? = nil, help: String
     ) -> ConfigurationField {

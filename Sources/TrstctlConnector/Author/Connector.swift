@@ -33,14 +33,24 @@ public protocol Connector: Sendable {
     /// It is also the place to refuse a wrong configuration, before anything is touched.
     ///
     /// - Parameter target: the target with its configuration; types and required fields have been checked.
+    /// - Returns: the grants, at most 256.
     /// - Throws: `ConnectorError`, normally ``ConnectorError/invalidConfiguration(_:fix:)``.
     func grants(for target: Target) throws(ConnectorError) -> [Grant]
+
+    /// What the host runs, in order, after it has put a failed deployment's files back and the connector is not there to
+    /// do it: it crashed, or its success was not confirmed.
+    ///
+    /// - Parameter target: the target with its configuration.
+    /// - Returns: argument vectors, at most 8; each must be among the grants. None by default.
+    /// - Throws: `ConnectorError`.
+    func rollback(for target: Target) throws(ConnectorError) -> [[String]]
 
     /// What is at the target now. It cannot change anything.
     ///
     /// - Parameters:
     ///   - deployment: what should be there.
     ///   - host: performs reads and probes; only valid during this call.
+    /// - Returns: what is there, and whether it is what should be.
     /// - Throws: `ConnectorError` when the target cannot be looked at.
     func read(_ deployment: Deployment, _ host: borrowing Host) throws(ConnectorError) -> LiveState
 
@@ -52,6 +62,7 @@ public protocol Connector: Sendable {
     /// - Parameters:
     ///   - deployment: what should be there.
     ///   - host: performs the effects; only valid during this call.
+    /// - Returns: whether anything was changed, and a sentence about it.
     /// - Throws: `ConnectorError`; the host then restores every file that this call changed.
     func deploy(_ deployment: Deployment, _ host: borrowing Host) throws(ConnectorError) -> DeployOutcome
 }
@@ -59,4 +70,7 @@ public protocol Connector: Sendable {
 extension Connector {
     /// One call at a time.
     public static var concurrency: Int { 1 }
+
+    /// Nothing to run.
+    public func rollback(for target: Target) throws(ConnectorError) -> [[String]] { [] }
 }

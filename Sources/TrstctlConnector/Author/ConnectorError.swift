@@ -43,15 +43,20 @@ public struct ConnectorError: Error, Sendable, CustomStringConvertible {
 
     /// What kind of failure it is.
     public var code: Code
-    /// One sentence for the person who must act; at most 4 KiB arrive. Never a secret.
+    /// One sentence for the person who must act; at most 4 KiB arrive.
+    ///
+    /// Never a secret.
     public var message: String
-    /// Evidence, for example what a command printed; at most 16 KiB arrive. Never a secret.
+    /// Evidence, for example what a command printed; at most 16 KiB arrive.
+    ///
+    /// Never a secret.
     public var detail: String
     /// What to type next, or the manifest line that would allow the operation; at most 4 KiB arrive.
     public var fix: String
     /// Whether the same call can succeed later.
     public var isRetryable: Bool
 
+    /// An error; see the fields for the bounds of its texts.
     public init(
         _ code: Code, _ message: String, detail: String = "", fix: String = "", isRetryable: Bool = false
     ) {
@@ -79,6 +84,7 @@ public struct ConnectorError: Error, Sendable, CustomStringConvertible {
         ConnectorError(.unavailable, message, detail: detail, fix: fix, isRetryable: true)
     }
 
+    /// The message.
     public var description: String { message }
 
     /// What a peer answered.

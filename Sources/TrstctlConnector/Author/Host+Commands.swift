@@ -51,12 +51,15 @@ public struct CommandResult: Sendable {
 }
 
 extension Host {
-    /// Runs a command without a shell, and waits for its end. Needs ``Grant/run(_:)`` for exactly this command.
+    /// Runs a command without a shell, and waits for its end.
+    ///
+    /// Needs ``Grant/run(_:)`` for exactly this command.
     ///
     /// - Parameters:
     ///   - command: the program's absolute path, then its arguments; 1 to 64, each at most 4 KiB.
     ///   - stdin: what it reads, at most 1 MiB; empty means nothing.
     ///   - timeoutMilliseconds: 1 to 600 000; then it is killed.
+    /// - Returns: how it ended, and the beginning of what it printed.
     /// - Throws: when it could not be run; how it ended is in the result.
     public func run(
         _ command: [String], stdin: [Segment] = [], timeoutMilliseconds: Int = 30_000

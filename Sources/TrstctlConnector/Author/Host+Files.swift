@@ -38,6 +38,7 @@ public struct FileOwner: Sendable, Hashable {
     /// The group id.
     public var gid: UInt32
 
+    /// The user id and the group id.
     public init(uid: UInt32, gid: UInt32) {
         self.uid = uid
         self.gid = gid
@@ -45,12 +46,15 @@ public struct FileOwner: Sendable, Hashable {
 }
 
 extension Host {
-    /// Reads a regular file. Needs ``Grant/read(_:)``.
+    /// Reads a regular file.
+    ///
+    /// Needs ``Grant/read(_:)``.
     ///
     /// - Parameters:
     ///   - path: absolute and canonical.
     ///   - maxBytes: 1 to 3 MiB; a longer file is `resourceExhausted`.
     /// - Returns: nil when there is none.
+    /// - Throws: `denied`, `resourceExhausted`, and what else the host answers, except that there is none.
     public func readFile(_ path: String, maxBytes: Int = 1 << 20) throws(ConnectorError) -> FileContent? {
         let call = Wire.ReadFileRequest(path: Bytes(path), maxBytes: UInt32(clamping: maxBytes))
         guard let result = try unlessNotFound(.readFile(call)) else { return nil }
@@ -59,12 +63,14 @@ extension Host {
     }
 
     /// Looks at a file, and compares its content without reading it: also with a key the connector never sees.
+    ///
     /// Needs ``Grant/read(_:)`` or ``Grant/write(_:)``.
     ///
     /// - Parameters:
     ///   - path: absolute and canonical.
     ///   - segments: what to compare the content with; empty compares nothing.
     /// - Returns: nil when there is nothing.
+    /// - Throws: `denied`, and what else the host answers, except that there is nothing.
     public func stat(_ path: String, comparedTo segments: [Segment] = []) throws(ConnectorError) -> FileStatus? {
         let call = Wire.StatRequest(path: Bytes(path), compareTo: segments.map(\.message))
         guard let result = try unlessNotFound(.stat(call), bytes: segments.estimatedBytes) else { return nil }
@@ -73,7 +79,9 @@ extension Host {
     }
 
     /// Replaces or creates a regular file in an existing directory; readers see the old content or the new, never a
-    /// part. Needs ``Grant/write(_:)``.
+    /// part.
+    ///
+    /// Needs ``Grant/write(_:)``.
     ///
     /// - Parameters:
     ///   - path: absolute and canonical.
@@ -81,6 +89,7 @@ extension Host {
     ///   - mode: permission bits, 1 to 0o777; nil keeps an existing file's, and gives a new file 0600.
     ///   - owner: nil keeps an existing file's; a new file belongs to the host's user.
     /// - Returns: whether there was a file before.
+    /// - Throws: `denied`, `notFound` for a missing directory, and what else the host answers.
     @discardableResult
     public func writeFile(
         _ path: String, _ content: [Segment], mode: UInt32? = nil, owner: FileOwner? = nil
@@ -94,7 +103,9 @@ extension Host {
         return response.replaced
     }
 
-    /// Removes a regular file. Needs ``Grant/write(_:)``.
+    /// Removes a regular file.
+    ///
+    /// Needs ``Grant/write(_:)``.
     ///
     /// - Returns: false when there was none.
     @discardableResult
@@ -106,6 +117,7 @@ extension Host {
     ///
     /// - Parameter paths: which ones, at most 256; empty means everything this call changed.
     /// - Returns: how many files were put back.
+    /// - Throws: when a file could not be put back.
     @discardableResult
     public func revert(paths: [String] = []) throws(ConnectorError) -> Int {
         let call = Wire.RevertRequest(paths: paths.map { Bytes($0) })

@@ -15,7 +15,9 @@ public enum LogLevel: Sendable, Hashable {
 }
 
 extension Host {
-    /// Puts a line into the host's log. It is not waited for.
+    /// Puts a line into the host's log.
+    ///
+    /// It is not waited for.
     ///
     /// - Parameters:
     ///   - level: how much it matters.
@@ -25,7 +27,9 @@ extension Host {
         session.tell(.log(line), in: call, worker)
     }
 
-    /// Says where a long call stands. It is not waited for.
+    /// Says where a long call stands.
+    ///
+    /// It is not waited for.
     ///
     /// - Parameters:
     ///   - message: at most 256 bytes arrive.

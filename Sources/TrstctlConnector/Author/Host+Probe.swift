@@ -33,7 +33,9 @@ public struct ServedCertificates: Sendable {
     public var count: Int
     /// For example `TLSv1.3`.
     public var version: String
-    /// Whether the chain verifies against the system's trust store. Information, not a condition.
+    /// Whether the chain verifies against the system's trust store.
+    ///
+    /// Information, not a condition.
     public var isVerified: Bool
     /// Whether the answer shows what would be served, see ``Host/isRecording``.
     public var isPlanned: Bool
@@ -52,12 +54,15 @@ public struct ServedCertificates: Sendable {
 }
 
 extension Host {
-    /// Makes a TLS handshake and tells what the server showed. Needs ``Grant/dial(_:)``.
+    /// Makes a TLS handshake and tells what the server showed.
+    ///
+    /// Needs ``Grant/dial(_:)``.
     ///
     /// - Parameters:
     ///   - address: `host:port` and the name for SNI.
     ///   - startTLS: what to speak first.
     ///   - timeoutMilliseconds: 1 to 60 000.
+    /// - Returns: what the server showed.
     /// - Throws: `unavailable` when nobody answers.
     public func probeTLS(
         _ address: ProbeAddress, startTLS: StartTLS = .none, timeoutMilliseconds: Int = 5000

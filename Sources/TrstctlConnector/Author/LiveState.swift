@@ -11,6 +11,7 @@ public struct LiveState: Sendable {
     /// Facts for people, for example a file's mode; at most 64.
     public var facts: [(name: String, value: String)]
 
+    /// What was found; a connector fills in what it can tell.
     public init(
         isPresent: Bool, fingerprint: Fingerprint? = nil, isInSync: Bool = false,
         facts: [(name: String, value: String)] = []

@@ -79,6 +79,7 @@ public struct Segment: Sendable {
     /// - Parameters:
     ///   - password: the secret that is the password; nil means an empty one.
     ///   - profile: how it is encrypted.
+    /// - Returns: the segment.
     public static func pkcs12(password: SecretName? = nil, profile: PKCS12Profile = .modern) -> Segment {
         let reference = Wire.SecretReference(
             name: "key", encoding: .pkcs12, pkcs12Profile: profile == .modern ? .modern : .legacy3des,

@@ -27,13 +27,16 @@ public struct ProbeAddress: Sendable, Hashable {
     /// The name for SNI; empty means none.
     public var serverName: String
 
+    /// An address, and the name to ask for there.
     public init(address: String, serverName: String = "") {
         self.address = address
         self.serverName = serverName
     }
 }
 
-/// One credential for one target. Everything in it is public; the key and other secrets are used by name.
+/// One credential for one target.
+///
+/// Everything in it is public; the key and other secrets are used by name.
 public struct Deployment: Sendable {
     /// Where it goes.
     public let target: Target

@@ -3,6 +3,7 @@ public struct Fingerprint: Hashable, Sendable, CustomStringConvertible {
     /// 64 lower-case hex digits.
     public let hexadecimal: String
 
+    /// The hex digits.
     public var description: String { hexadecimal }
 
     /// - Parameter hexadecimal: 64 lower-case hex digits; anything else gives nil.

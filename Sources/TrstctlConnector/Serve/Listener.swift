@@ -13,6 +13,7 @@ struct Listener: ~Copyable {
     /// Binds and listens.
     ///
     /// - Parameter path: at most `LaunchEnvironment.maximumSocketPath` bytes, without NUL.
+    /// - Throws: `SystemError` with the call that failed and the path.
     init(path: [UInt8]) throws(SystemError) {
         let name = String(decoding: path, as: UTF8.self)
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
@@ -39,6 +40,8 @@ struct Listener: ~Copyable {
     /// reports the overflow id, and the host's directory, which only it and this process can enter, has to do.
     ///
     /// - Parameter user: the only user to serve; nil serves the first connection.
+    /// - Returns: the connected socket, in blocking mode.
+    /// - Throws: `SystemError`, with `ETIMEDOUT` when nobody came.
     consuming func accept(only user: UInt32?) throws(SystemError) -> OwnedDescriptor {
         let deadline = Deadline.after(milliseconds: Listener.patience)
         let object = String(decoding: path, as: UTF8.self)

@@ -3,7 +3,9 @@ internal import Glibc
 internal import TrstctlSystem
 internal import TrstctlWire
 
-/// Runs a connector: the handshake with the host, then its calls, until the host ends the session. It never returns.
+/// Runs a connector: the handshake with the host, then its calls, until the host ends the session.
+///
+/// It never returns.
 ///
 /// Exit statuses: 0 when the host asked for the end or closed the connection, 2 when the process was not started by
 /// a host, 70 when the host broke the protocol, 71 when a system call failed.

@@ -34,6 +34,7 @@ final class Connection: @unchecked Sendable {
     /// The next frame.
     ///
     /// - Parameter deadline: how long to wait; one that has passed only looks.
+    /// - Returns: a frame, nothing by the deadline, or the end of the session.
     func receive(until deadline: Deadline) -> Received {
         while true {
             do {

@@ -5,7 +5,9 @@ internal import TrstctlWire
 extension Session {
     static let protocolVersions: [UInt32] = [1]
 
-    /// The reply to a call that needs no connector code: answered by whoever reads. The state lock is held.
+    /// The reply to a call that needs no connector code: answered by whoever reads.
+    ///
+    /// The state lock is held.
     ///
     /// - Returns: nil for calls that are to be queued, and for Shutdown.
     func immediateReply(_ id: UInt32, _ call: Wire.Call) -> Wire.Reply? {
@@ -65,10 +67,13 @@ extension Session {
     private func configure(_ request: Wire.ConfigureRequest) throws(ConnectorError) -> Wire.ConfigureResponse {
         let target = try Target(request, schema: type(of: connector).configuration)
         let grants = try connector.grants(for: target)
+        let rollback = try connector.rollback(for: target)
         state.lock()
         targets[target.name] = target
         state.unlock()
-        return Wire.ConfigureResponse(grants: grants.map(\.message))
+        return Wire.ConfigureResponse(
+            grants: grants.map(\.message),
+            rollback: rollback.map { Wire.Activation(arguments: $0.map { Bytes($0) }) })
     }
 
     private func deployment(_ message: Wire.Deployment?) throws(ConnectorError) -> Deployment {

@@ -1,4 +1,3 @@
-internal import Glibc
 package import TrstctlSystem
 internal import TrstctlWire
 
@@ -68,25 +67,28 @@ package final class Session: @unchecked Sendable {
 
     let connector: any Connector
     let connection: Connection
-    private let onEnd: @Sendable (SessionEnd) -> Void
-    /// Guards everything below. Never held while calling the connector, reading or writing.
+    let onEnd: @Sendable (SessionEnd) -> Void
+    /// Guards everything below.
+    ///
+    /// Never held while calling the connector, reading or writing.
     let state = Lock()
-    /// Held while a frame is written, and, for calls, from taking the id on: ids increase on the wire. Taken before
-    /// `state`, never after it.
+    /// Held while a frame is written, and, for calls, from taking the id on: ids increase on the wire.
+    ///
+    /// Taken before `state`, never after it.
     let writing = Lock()
     var multiplexer = Multiplexer(side: .connector)
     var targets: [String: Target] = [:]
-    private var queue: [QueuedCall] = []
-    private var replies: [UInt32: Wire.Reply] = [:]
+    var queue: [QueuedCall] = []
+    var replies: [UInt32: Wire.Reply] = [:]
     /// Brokered calls whose reply nobody waits for: Log and Progress.
-    private var unawaited: Set<UInt32> = []
-    private var running: [UInt32: RunningCall] = [:]
-    private var waiters: [Worker] = []
-    private var isReading = false
-    private var threads = 1
-    private var shutdownCall: UInt32?
+    var unawaited: Set<UInt32> = []
+    var running: [UInt32: RunningCall] = [:]
+    var waiters: [Worker] = []
+    var isReading = false
+    var threads = 1
+    var shutdownCall: UInt32?
     var hasCommonVersion = false
-    package private(set) var end: SessionEnd?
+    package internal(set) var end: SessionEnd?
 
     /// - Parameters:
     ///   - connector: what runs the calls.
@@ -101,7 +103,7 @@ package final class Session: @unchecked Sendable {
         self.onEnd = onEnd
     }
 
-    private var concurrency: Int { max(1, min(64, type(of: connector).concurrency)) }
+    var concurrency: Int { max(1, min(64, type(of: connector).concurrency)) }
 
     /// Serves on the calling thread until the session ends.
     package func run() -> SessionEnd {
@@ -111,7 +113,7 @@ package final class Session: @unchecked Sendable {
         return end ?? .hostGone
     }
 
-    private func work(_ worker: Worker) {
+    func work(_ worker: Worker) {
         while true {
             state.lock()
             let got = wait(worker, for: .call)
@@ -171,7 +173,7 @@ package final class Session: @unchecked Sendable {
         promote()
     }
 
-    private func take(_ want: Want) -> Got? {
+    func take(_ want: Want) -> Got? {
         switch want {
         case .nothing: nil
         case .call: queue.isEmpty ? nil : .call(queue.removeFirst())
@@ -181,225 +183,18 @@ package final class Session: @unchecked Sendable {
         }
     }
 
-    /// Lets another thread read after this one: one that waits for the host in a running call. A thread that waits for
-    /// calls is left alone, because this one will read again when its call waits or ends; handing the reading back
-    /// and forth would cost more than it gives.
-    private func promote() {
+    /// Lets another thread read after this one: one that waits for the host in a running call.
+    ///
+    /// A thread that waits for calls is left alone, because this one will read again when its call waits or ends;
+    /// handing the reading back and forth would cost more than it gives.
+    func promote() {
         guard !isReading else { return }
         wake { !$0.want.isCall }
     }
 
-    private func wake(_ isWanted: (Worker) -> Bool) {
+    func wake(_ isWanted: (Worker) -> Bool) {
         guard let worker = waiters.first(where: { !$0.isWoken && isWanted($0) }) else { return }
         worker.isWoken = true
         worker.condition.signal()
     }
-
-    // MARK: - Reading
-
-    /// Reads one frame and acts on it. The state lock is held before and after, and released in between.
-    ///
-    /// - Returns: whether there was one.
-    @discardableResult
-    private func readOne(_ worker: Worker, until deadline: Deadline) -> Bool {
-        state.unlock()
-        let received = connection.receive(until: deadline)
-        switch received {
-        case .nothing:
-            state.lock()
-            return false
-        case .end(let end):
-            finish(end)
-            state.lock()
-            return false
-        case .frame(let frame, let bytes):
-            state.lock()
-            let answers = act(on: frame, bytes, worker)
-            let last = finalReply()
-            guard last != nil || !answers.isEmpty else { return true }
-            state.unlock()
-            for answer in answers { send(answer) }
-            if let last { sendLast(last) }
-            state.lock()
-            return true
-        }
-    }
-
-    /// Acts on a frame under the state lock.
-    ///
-    /// - Returns: frames to send at once.
-    private func act(on frame: Wire.Frame, _ bytes: Int, _ worker: Worker) -> [Wire.Frame] {
-        do {
-            switch try multiplexer.receive(frame, bytes: bytes) {
-            case .call(let id, let call): return accept(id, call, worker)
-            case .refuse(let id, let status): return [multiplexer.refusal(of: id, with: status)]
-            case .reply(let id, let reply):
-                if unawaited.remove(id) == nil { replies[id] = reply }
-                wake { if case .reply(id) = $0.want { true } else { false } }
-                wake { if case .room = $0.want { true } else { false } }
-            case .late: wake { if case .room = $0.want { true } else { false } }
-            case .cancel(let id):
-                guard let call = running[id] else { break }
-                call.isCancelled = true
-                wake { if case .cancellation(let waiting) = $0.want { waiting === call } else { false } }
-            case .nothing: break
-            }
-        } catch {
-            state.unlock()
-            finish(.violation(error))
-            state.lock()
-        }
-        return []
-    }
-
-    /// Answers what needs no connector, and queues the rest.
-    private func accept(_ id: UInt32, _ call: Wire.Call, _ worker: Worker) -> [Wire.Frame] {
-        if let immediate = immediateReply(id, call) {
-            return multiplexer.reply(to: id, with: immediate).map { [$0] } ?? []
-        }
-        if case .shutdown = call.method {
-            shutdownCall = id
-            for call in running.values { call.isCancelled = true }
-            let cancelled = Wire.Reply(status: Wire.Status(code: .cancelled, message: "the connector shuts down"))
-            let answers = queue.compactMap { multiplexer.reply(to: $0.id, with: cancelled) }
-            for queued in queue { running[queued.id] = nil }
-            queue = []
-            wake { if case .cancellation = $0.want { true } else { false } }
-            return answers
-        }
-        guard shutdownCall == nil else { return refuse(id, "the connector shuts down") }
-        guard !multiplexer.isSaturated || running.isEmpty else {
-            return refuse(id, "too many bytes of calls in flight")
-        }
-        let deadline: Deadline =
-            call.timeoutMilliseconds == 0 ? .never : .after(milliseconds: Int64(call.timeoutMilliseconds))
-        let entry = RunningCall(id: id, scopeToken: call.scopeToken, deadline: deadline)
-        running[id] = entry
-        queue.append(QueuedCall(id: id, call: call, running: entry))
-        // A reader that waits for calls takes it itself.
-        if !worker.want.isCall { summonWorker() }
-        return []
-    }
-
-    private func refuse(_ id: UInt32, _ message: String) -> [Wire.Frame] {
-        let status = Wire.Status(code: .resourceExhausted, message: message, retryable: true)
-        return multiplexer.reply(to: id, with: Wire.Reply(status: status)).map { [$0] } ?? []
-    }
-
-    private func summonWorker() {
-        if waiters.contains(where: { $0.want.isCall && !$0.isWoken }) {
-            wake { $0.want.isCall }
-        } else if threads < concurrency {
-            threads += 1
-            if !startThread({ [self] in work(Worker()) }) { threads -= 1 }
-        }
-    }
-
-    // MARK: - Sending
-
-    func send(_ frame: Wire.Frame) {
-        state.lock()
-        let limit = multiplexer.peerLimits.frameBytes
-        state.unlock()
-        let encoded = Session.encode(frame, within: limit)
-        writing.lock()
-        let isSent = connection.send(encoded)
-        writing.unlock()
-        if !isSent { finish(.hostGone) }
-    }
-
-    /// A reply that is longer than the host accepts becomes one that says so.
-    private static func encode(_ frame: Wire.Frame, within limit: Int) -> Bytes {
-        let encoded = frame.encoded()
-        guard encoded.count - 4 > limit else { return encoded }
-        let status = Wire.Status(
-            code: .resourceExhausted, message: "the reply has \(encoded.count - 4) bytes, the host accepts \(limit)")
-        return Wire.Frame(id: frame.id, kind: .reply(Wire.Reply(status: status))).encoded()
-    }
-
-    /// The reply to Shutdown, once everything else is answered; the state lock is held.
-    private func finalReply() -> Wire.Frame? {
-        guard let id = shutdownCall, running.isEmpty else { return nil }
-        let reply = Wire.Reply(status: Wire.Status(), result: .shutdown(Wire.ShutdownResponse()))
-        return multiplexer.reply(to: id, with: reply)
-    }
-
-    private func sendLast(_ frame: Wire.Frame) {
-        send(frame)
-        finish(.shutdown)
-    }
-
-    /// Ends the session, once.
-    private func finish(_ reason: SessionEnd) {
-        state.lock()
-        let isFirst = end == nil
-        if isFirst { end = reason }
-        for waiter in waiters { waiter.condition.signal() }
-        state.unlock()
-        if isFirst { onEnd(reason) }
-    }
-
-    // MARK: - Brokered calls
-
-    /// Makes a brokered call in the scope of a running call, and waits for its result.
-    ///
-    /// - Parameters:
-    ///   - method: the call.
-    ///   - running: the host's call that it belongs to.
-    ///   - worker: the calling thread.
-    ///   - bytes: about how long the frame will be, for the host's window.
-    /// - Throws: what the host answered, or `unavailable` when the session has ended.
-    func request(
-        _ method: Wire.Call.Method, in running: RunningCall, _ worker: Worker, bytes: Int = 256
-    ) throws(ConnectorError) -> Wire.Reply.Result? {
-        let id = try start(method, in: running, worker, bytes: bytes, isAwaited: true)
-        state.lock()
-        let got = wait(worker, for: .reply(id))
-        state.unlock()
-        guard case .reply(let reply) = got, let status = reply.status else { throw Session.ended }
-        guard status.code == .ok else { throw ConnectorError(status) }
-        return reply.result
-    }
-
-    /// Makes a brokered call whose reply nobody needs.
-    func tell(_ method: Wire.Call.Method, in running: RunningCall, _ worker: Worker) {
-        _ = try? start(method, in: running, worker, bytes: 256, isAwaited: false)
-    }
-
-    private func start(
-        _ method: Wire.Call.Method, in running: RunningCall, _ worker: Worker, bytes: Int, isAwaited: Bool
-    ) throws(ConnectorError) -> UInt32 {
-        let call = Wire.Call(scopeToken: running.scopeToken, scopeCall: running.id, method: method)
-        writing.lock()
-        state.lock()
-        while end == nil, !multiplexer.hasRoom(forBytes: bytes) {
-            writing.unlock()
-            _ = wait(worker, for: .room(bytes))
-            state.unlock()
-            writing.lock()
-            state.lock()
-        }
-        let frame = end == nil ? multiplexer.start(call, bytes: bytes) : nil
-        let limit = multiplexer.peerLimits.frameBytes
-        if let frame, !isAwaited { unawaited.insert(frame.id) }
-        state.unlock()
-        defer { writing.unlock() }
-        guard let frame else { throw Session.ended }
-        let encoded = frame.encoded()
-        guard encoded.count - 4 <= limit else {
-            state.lock()
-            multiplexer.withdraw(frame.id)
-            unawaited.remove(frame.id)
-            state.unlock()
-            throw ConnectorError(
-                .resourceExhausted, "a request of \(encoded.count - 4) bytes, where the host accepts \(limit)")
-        }
-        guard connection.send(encoded) else {
-            finish(.hostGone)
-            throw Session.ended
-        }
-        return frame.id
-    }
-
-    static let ended = ConnectorError(.unavailable, "the session with the host has ended")
 }

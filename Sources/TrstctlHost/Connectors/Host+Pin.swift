@@ -51,7 +51,8 @@ extension Host {
         for target in targets {
             do {
                 let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: directory, timeout: 10_000)
+                    target, connector, directory: directory, timeout: 10_000
+                ).grants
                 all.read += declared.read
                 all.write += declared.write
                 all.dial += declared.dial

@@ -105,7 +105,8 @@ extension Host {
             var entry = InspectReport.TargetGrants(target: target.name.text, declared: [], missing: [], error: "")
             do {
                 let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: directory, timeout: 10_000)
+                    target, connector, directory: directory, timeout: 10_000
+                ).grants
                 entry.declared = declared.yamlLines
                 entry.missing = declared.difference(from: approved?.grants ?? GrantSet()).yamlLines
             } catch {

@@ -76,10 +76,10 @@ struct TargetReconciler: Sendable {
         report.fingerprint = credential.fingerprint
         report.warnings = credential.warnings.map { "\($0)" }
         let connector = try await startConnector(target)
-        let (grants, declared) = try await configure(target, connector)
+        let (grants, declaration) = try await configure(target, connector)
         let work = TargetWork(
-            target: target, credential: credential, connector: connector, grants: grants, declared: declared,
-            timeouts: timeouts, audit: audit)
+            target: target, credential: credential, connector: connector, grants: grants,
+            declaration: declaration, timeouts: timeouts, audit: audit)
 
         report.liveFingerprint = try await work.read()
         let planned = try await work.rehearse()
@@ -126,9 +126,10 @@ struct TargetReconciler: Sendable {
 
     /// Tells the connector about the target, and computes what it may do for it.
     private func configure(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> (
-        effective: GrantSet, declared: GrantSet
+        effective: GrantSet, declared: Declaration
     ) {
-        let declared = try await declare(target, connector)
+        let declaration = try await declare(target, connector)
+        let declared = declaration.grants
         let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
         let missing = declared.difference(from: approved)
         guard missing.isEmpty else {
@@ -142,10 +143,10 @@ struct TargetReconciler: Sendable {
                     ]).joined(separator: "\n"),
                 isRefusal: true)
         }
-        return (GrantSet.intersection(declared: declared, approved: approved), declared)
+        return (GrantSet.intersection(declared: declared, approved: approved), declaration)
     }
 
-    private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> GrantSet {
+    private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> Declaration {
         do {
             return try await ConnectorDeclaration.declare(
                 target, connector, directory: directory, timeout: timeouts.configure)
@@ -155,15 +156,25 @@ struct TargetReconciler: Sendable {
     }
 }
 
+/// What a connector declares for one target.
+struct Declaration: Sendable {
+    /// The most rollback commands that are taken.
+    static let maximumRollback = 8
+
+    var grants: GrantSet
+    /// What to run after the target's files were put back.
+    var rollback: [[Bytes]]
+}
+
 /// Configure: the target's configuration goes in, the grants it needs come out.
 enum ConnectorDeclaration {
     /// Configures a target in a session.
     ///
-    /// - Returns: the grants that the connector declares for it.
+    /// - Returns: the grants that the connector declares for it, and its rollback commands.
     /// - Throws: `ConfigError` or `SessionError`.
     static func declare(
         _ target: Target, _ connector: RunningConnector, directory: AbsolutePath, timeout: Int64
-    ) async throws -> GrantSet {
+    ) async throws -> Declaration {
         let description = connector.session.hello.description ?? Wire.Description()
         let config = try ConfigResolution.resolve(target, schema: description.config, directory: directory)
         let probe = target.probe.map {
@@ -174,6 +185,13 @@ enum ConnectorDeclaration {
         guard case .configure(let response) = reply.result, reply.status?.code == .ok else {
             throw ConfigError(description: ReplyStatus(reply).text)
         }
-        return try DeclaredGrants.parse(response.grants, described: description.capabilities)
+        guard response.rollback.count <= Declaration.maximumRollback else {
+            throw ConfigError(
+                description: "the connector declares \(response.rollback.count) rollback commands; at most "
+                    + "\(Declaration.maximumRollback)")
+        }
+        return Declaration(
+            grants: try DeclaredGrants.parse(response.grants, described: description.capabilities),
+            rollback: response.rollback.map(\.arguments))
     }
 }

@@ -15,7 +15,7 @@ struct TargetWork: Sendable {
     let connector: RunningConnector
     /// Effective: declared and approved.
     let grants: GrantSet
-    let declared: GrantSet
+    let declaration: Declaration
     let timeouts: TargetReconciler.Timeouts
     let audit: AuditLog?
 
@@ -62,12 +62,13 @@ struct TargetWork: Sendable {
                 try await prove()
                 report.isProven = true
             }
-            report.summary = printable(Bytes(response.summary), limit: 512)
+            report.summary = readable(response.summary.utf8, limit: 512)
         } catch {
             var failure = error
             report.denials = scope.denials
             let closing = await close(scope, commit: false)
             failure.describe(closing)
+            if let closing, !closing.restored.isEmpty { await reactivate(&failure) }
             throw failure
         }
         report.changes = scope.changes.map(ChangeReport.init)
@@ -77,6 +78,26 @@ struct TargetWork: Sendable {
         if report.denials > 0 {
             report.warnings.append("\(report.denials) brokered calls were denied during the deployment")
         }
+    }
+
+    /// Makes the target use the files that were put back: the commands that the connector declared for it.
+    ///
+    /// Only what was granted runs, through the same decision as everything else.
+    private func reactivate(_ failure: inout Failure) async {
+        guard !declaration.rollback.isEmpty else { return }
+        let scope = makeScope(.mutating, "Rollback")
+        for arguments in declaration.rollback {
+            let request = Wire.ExecRequest(arguments: arguments)
+            let reply = await ScopeRegistry.workers.run { scope.perform(.exec(request)) }
+            let command = arguments.map { printable($0) }.joined(separator: " ")
+            if case .exec(let response) = reply.result, response.outcome == .exited, response.status == 0 {
+                failure.detail += "\nran: \(command)"
+            } else {
+                failure.couldNotRevert = true
+                failure.detail += "\nCOULD NOT BE REACTIVATED: \(command): \(ReplyStatus(reply).text)"
+            }
+        }
+        _ = await close(scope, commit: true)
     }
 
     /// The host's own proof: a TLS handshake that shows the fingerprint, before the deadline.
@@ -117,7 +138,7 @@ struct TargetWork: Sendable {
                 notBefore: $0.notBefore, notAfter: $0.notAfter)
         }
         return BrokerScope(
-            rights: rights, grants: grants, declared: declared, secrets: SecretSource(credential),
+            rights: rights, grants: grants, declared: declaration.grants, secrets: SecretSource(credential),
             planned: PlannedServing(certificates: served), limits: ScopeLimits(), observer: observer(name))
     }
 

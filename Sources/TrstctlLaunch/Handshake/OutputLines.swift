@@ -1,4 +1,5 @@
 import Glibc
+import TrstctlPolicy
 
 /// Cuts what a connector prints into lines for the log: bounded, and with everything escaped that is not printable.
 ///
@@ -67,20 +68,5 @@ package struct OutputLines: Sendable {
         return OutputLines.text(finished, wasCut)
     }
 
-    private static func text(_ line: [UInt8], _ isCut: Bool) -> String { printable(line) + (isCut ? " […]" : "") }
-
-    /// The text with control characters, and what is not UTF-8, as `\xNN`: nothing in a log can move a cursor or forge a
-    /// line.
-    package static func printable(_ bytes: [UInt8]) -> String {
-        var result = ""
-        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse:
-                result += "\\x{\(String(scalar.value, radix: 16))}"
-            default:
-                result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
+    private static func text(_ line: [UInt8], _ isCut: Bool) -> String { readable(line) + (isCut ? " […]" : "") }
 }

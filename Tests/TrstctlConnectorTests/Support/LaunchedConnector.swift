@@ -17,10 +17,8 @@ final class LaunchedConnector {
     private let errors: OwnedDescriptor
     private var isReaped = false
 
-    /// - Parameters:
-    ///   - name: `echo` for `trstctl-connector-echo`.
-    ///   - environment: changes to what a host would set; nil removes a variable.
-    ///   - directory: the name of the socket directory inside the private one, to make its path long.
+    /// Starts `trstctl-connector-<name>` with what a host would set in `environment`, changed as given (nil removes a
+    /// variable), and with a socket directory whose own name is `inner`, to make its path long.
     init(_ name: String, environment: [String: String?] = [:], directory inner: String = "d") throws {
         let root = FileManager.default.temporaryDirectory.path + "/trstctl-sdk-\(UUID().uuidString.prefix(8))"
         directory = root
