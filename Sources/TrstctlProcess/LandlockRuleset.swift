@@ -18,7 +18,7 @@ package struct LandlockAccess: OptionSet, Sendable {
 }
 
 /// A Landlock ruleset that denies whatever the running kernel can deny, except what was granted.
-package struct LandlockRuleset: ~Copyable, Sendable {
+package final class LandlockRuleset: Sendable {
     package let descriptor: OwnedDescriptor
     /// The version of the kernel's Landlock, 1 or more: network from 4 on, signals and abstract sockets from 6 on.
     package let abi: Int32
