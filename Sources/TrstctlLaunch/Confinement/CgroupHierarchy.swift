@@ -44,7 +44,8 @@ struct CgroupHierarchy: Hashable {
             let isUnified = right[0] == "cgroup2"
             guard isUnified || right[0] == "cgroup", seen.insert(mountPoint).inserted else { return nil }
             let options = Set(words(right[2], by: ","))
-            let path = own.first { isUnified ? $0.controllers.isEmpty : !$0.controllers.isDisjoint(with: options) }?.path
+            let path = own.first { isUnified ? $0.controllers.isEmpty : !$0.controllers.isDisjoint(with: options) }?
+                .path
             let controllers = isUnified ? unifiedControllers(mountPoint) : options.intersection(["pids", "memory"])
             guard isUnified || !controllers.isEmpty else { return nil }
             return CgroupHierarchy(

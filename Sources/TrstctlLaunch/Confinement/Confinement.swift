@@ -221,7 +221,8 @@ private enum SearchableAncestors {
             guard status.st_mode & 0o001 != 0 else {
                 throw SystemError(
                     stage: "the connector's user cannot search a directory above its socket directory; "
-                        + "choose another runtime directory, or chmod o+x the one with", object: "mode "
+                        + "choose another runtime directory, or chmod o+x the one with",
+                    object: "mode "
                         + String(status.st_mode & 0o7777, radix: 8), errno: EACCES)
             }
             before = status

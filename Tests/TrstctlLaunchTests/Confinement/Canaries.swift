@@ -25,7 +25,8 @@ final class Canaries {
         hidden = try directory.write([1], to: "private/file")
         stream = try LocalSocket.unix(directory.file("stream"), Int32(SOCK_STREAM.rawValue))
         datagram = try LocalSocket.unix(directory.file("datagram"), Int32(SOCK_DGRAM.rawValue))
-        abstract = try LocalSocket.unix("\0trstctl-test-\(UInt64.random(in: .min ... .max))", Int32(SOCK_STREAM.rawValue))
+        abstract = try LocalSocket.unix(
+            "\0trstctl-test-\(UInt64.random(in: .min ... .max))", Int32(SOCK_STREAM.rawValue))
         tcp = try LocalSocket.loopback(Int32(SOCK_STREAM.rawValue))
         udp = try LocalSocket.loopback(Int32(SOCK_DGRAM.rawValue))
         shared = shmget(0, 4096, 0o1000 | 0o666)
@@ -37,12 +38,14 @@ final class Canaries {
     /// What the probe is told of them.
     var environment: [String] {
         let spaces = ["net", "ipc", "uts", "cgroup", "mnt"].map { name in
-            "NS_\(name)=" + ((try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/\(name)")) ?? "")
+            "NS_\(name)="
+                + ((try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/\(name)")) ?? "")
         }
         return spaces + [
             "CANARY=" + file, "PRIVATE=" + hidden, "LISTENER=" + stream.name, "DATAGRAM=" + datagram.name,
             "ABSTRACT=" + abstract.name.dropFirst(), "TCP=\(tcp.port)", "UDP=\(udp.port)", "SHM=\(shared)",
-            "HOST=\(getpid())", "HOST_STATUS=/proc/\(getpid())/status", "GROUP=trstctl-\(getpid())",
+            "HOST=\(getpid())", "HOST_ENVIRON=/proc/\(getpid())/environ",
+            "HOST_STATUS=/proc/\(getpid())/status", "GROUP=trstctl-\(getpid())",
             "HOSTNAME=" + Canaries.hostName,
         ]
     }

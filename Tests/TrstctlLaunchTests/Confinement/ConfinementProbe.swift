@@ -53,7 +53,7 @@ let probeSource = #"""
 
     static void *thread(void *result) { *(int *)result = 1; return NULL; }
 
-    static void *waiting(void *unused) { (void)unused; pause(); return NULL; }
+    static void *waiting(void *unused) { (void)unused; sleep(1000); return NULL; }
 
     static long number(const char *name) { return getenv(name) ? atol(getenv(name)) : 0; }
 
@@ -203,12 +203,13 @@ let probeSource = #"""
             return 0;
         }
 
+        say("leaked-descriptors", leaked_descriptors());
         say("descriptor-3", fcntl(3, F_GETFD) == -1 ? 0 : -1);
         say("open-passwd", open("/etc/passwd", O_RDONLY));
         say("open-root", open("/", O_RDONLY | O_DIRECTORY));
         say("open-canary", open(canary, O_RDWR));
         say("open-shadow", open("/etc/shadow", O_RDONLY));
-        say("open-environ", open("/proc/1/environ", O_RDONLY));
+        say("open-environ", open(getenv("HOST_ENVIRON"), O_RDONLY));
         say("stat-private", syscall(SYS_newfstatat, AT_FDCWD, getenv("PRIVATE"), &(struct stat){0}, 0));
         say("open-proc", open("/proc/self/status", O_RDONLY));
         say("proc-host", tells(getenv("HOST_STATUS"), "Name:"));
@@ -233,7 +234,7 @@ let probeSource = #"""
         say("fifo", mknodat(AT_FDCWD, in("fifo"), S_IFIFO | 0600, 0));
         say("symlink", symlinkat("/etc/passwd", AT_FDCWD, in("link")));
         say("chmod", chmod(canary, 0755));
-        say("chown", chown(canary, -1, -1));
+        say("chown", chown(canary, 0, 0));
         say("utimes", utimensat(AT_FDCWD, canary, NULL, 0));
         say("xattr", setxattr(canary, "user.probe", "x", 1, 0));
         say("truncate", truncate(canary, 0));
@@ -299,7 +300,6 @@ let probeSource = #"""
         say("orphan", prctl(PR_GET_PDEATHSIG, &fatal) == 0 && fatal == 0 ? 0 : failed(EPERM));
         say("dumpable", prctl(PR_SET_DUMPABLE, 1));
         say("setuid-0", setuid(0));
-        say("leaked-descriptors", leaked_descriptors());
         say("hostname", sethostname(getenv("HOSTNAME"), strlen(getenv("HOSTNAME"))));
         say("pdeathsig-read", prctl(PR_GET_PDEATHSIG, &fatal) == 0 && fatal == SIGKILL ? 0 : -1);
         say("pdeathsig-clear", prctl(PR_SET_PDEATHSIG, 0));

