@@ -112,10 +112,20 @@ let package = Package(
         connector("nginx", path: "plugins/nginx"),
         connector("echo", path: "plugins/echo"),
 
+        // Measures sessions; scripts/bench runs it beside Benchmarks/pingpong.c.
+        .executableTarget(
+            name: "trstctl-bench",
+            dependencies: [
+                "TrstctlLaunch", "TrstctlBroker", "TrstctlPolicy", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem",
+            ],
+            path: "Benchmarks/trstctl-bench", swiftSettings: strict),
+
         // Tests.
         .target(
             name: "TrstctlTestSupport",
-            dependencies: ["TrstctlHost", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem", "TrstctlCrypto", "COpenSSL"],
+            dependencies: [
+                "TrstctlHost", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem", "TrstctlCrypto", "COpenSSL",
+            ],
             path: "Tests/Support", swiftSettings: strict),
         tests("TrstctlWireTests", ["TrstctlWire", "TrstctlConformance"]),
         tests("TrstctlConnectorTests", ["TrstctlConnector", "TrstctlWire"]),

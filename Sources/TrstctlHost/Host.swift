@@ -39,9 +39,10 @@ package struct Host: Sendable {
 
     var searchPath: SearchPath { .current(explicit: options.pluginDirectories) }
 
-    func makePool() -> ConnectorPool {
+    func makePool(audit: AuditLog?) -> ConnectorPool {
         RunDirectory.sweep(base: options.runtimeBase)
         var pool = ConnectorPool.Options(searchPath: searchPath, hostVersion: options.version, log: options.log)
+        pool.audit = audit
         pool.timeouts = options.timeouts
         pool.runtimeBase = options.runtimeBase
         return ConnectorPool(pool)
@@ -90,9 +91,10 @@ package struct Host: Sendable {
     private func run(_ names: [String], _ goal: TargetReconciler.Goal) async throws -> RunReport {
         let (manifest, directory) = try manifest()
         let targets = try select(names, in: manifest)
-        let pool = makePool()
+        let audit = try openAudit(isRequired: goal == .apply)
+        let pool = makePool(audit: audit)
         let reconciler = TargetReconciler(
-            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache())
+            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: audit)
         let parallel = max(1, min(1_024, options.parallel))
         return try await EventLoop.run {
             let reports = await withTaskGroup(of: (Int, TargetReport).self) { group in
@@ -115,7 +117,27 @@ package struct Host: Sendable {
             }
             let connectors = await pool.reports()
             await pool.stopAll()
+            finish(audit)
             return RunReport(command: goal == .plan ? "plan" : "apply", targets: reports, connectors: connectors)
+        }
+    }
+
+    /// The audit log: an apply does not run without it, a plan says that it is missing and goes on.
+    func openAudit(isRequired: Bool) throws(StateError) -> AuditLog? {
+        let state = StateDirectory(options.stateDirectory)
+        do throws(StateError) {
+            try state.makeDirectories()
+            return try AuditLog(directory: state.path)
+        } catch {
+            guard !isRequired else { throw error }
+            options.log("trstctl", "warning", "this run is not audited: \(error)")
+            return nil
+        }
+    }
+
+    func finish(_ audit: AuditLog?) {
+        if let failure = audit?.finish() {
+            options.log("trstctl", "warning", "the audit log is incomplete: \(failure)")
         }
     }
 

@@ -42,6 +42,9 @@ struct PlanTests {
         #expect(scope.stat(directory["a"]).statResponse?.info?.size == 3)
         #expect(scope.stat(directory["a"], compareTo: [.text("new")]).statResponse?.contentEqual == true)
         #expect(scope.stat(directory["a"], compareTo: [.text("old")]).statResponse?.contentEqual == false)
+        #expect(scope.stat(directory["a"]).statResponse?.contentEqual == false)
+        #expect(scope.write(directory["e"], []).code == .ok)
+        #expect(scope.stat(directory["e"], compareTo: [.text("")]).statResponse?.contentEqual == true)
         #expect(scope.read(directory["a"], maxBytes: 2).code == .resourceExhausted)
 
         #expect(scope.remove(directory["b"]).code == .ok)
@@ -57,7 +60,7 @@ struct PlanTests {
             scope.exec(["/usr/bin/touch", directory["touched"]]).execResponse
                 == Wire.ExecResponse(outcome: .exited, planned: true))
         #expect(try directory.picture() == before)
-        #expect(scope.records.filter { $0.outcome == .planned }.count == 5)
+        #expect(scope.records.filter { $0.outcome == .planned }.count == 6)
         #expect(scope.close(commit: false).isComplete)
         #expect(try directory.picture() == before)
     }

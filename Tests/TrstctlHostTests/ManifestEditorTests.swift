@@ -225,6 +225,18 @@ struct ManifestEditorTests {
         #expect(throws: ManifestError.self) { try edit("version: 1\nplugins:\n  nginx:\n    sha256: [x]\n") }
     }
 
+    @Test func `A rule that cannot stand in a manifest is not left out silently`() throws {
+        let change = PinChange(
+            connector: try #require(ConnectorName("nginx")), digest: try #require(SHA256Digest(hex: Self.new)),
+            grants: GrantSet(exec: [try ExecGrant(argv: ["/usr/sbin/nginx", Bytes([0xFF])])]))
+        let error = #expect(throws: ManifestError.self) {
+            try ManifestEditor.pin(
+                change, in: Array(ManifestSample.complete.utf8), directory: AbsolutePath("/srv/op"),
+                file: "trstctl.yaml")
+        }
+        #expect(error?.code == .notEditable)
+    }
+
     @Test func `Seventeen pins are too many to write`() throws {
         let pins = (0..<16).map { "\"\(String(repeating: "0", count: 62))\($0 < 10 ? "0\($0)" : "\($0)")\"" }
         let text = "version: 1\nplugins:\n  nginx:\n    sha256: [\(pins.joined(separator: ", "))]\n"

@@ -68,6 +68,10 @@ struct ManifestFileTests {
         #expect(code(Bytes(folder.path + "/fifo.yaml")) == .notRegularFile)
         #expect(code("/dev/zero") == .notRegularFile)
         #expect(code(try folder.file("empty.yaml", "")) == .empty)
+        // 64 GiB of nothing on disk: only a bounded read ends.
+        _ = try folder.file("sparse.yaml")
+        #expect(truncate(folder.path + "/sparse.yaml", 1 << 36) == 0)
+        #expect(code(Bytes(folder.path + "/sparse.yaml")) == .tooLarge)
         #expect(code(try folder.file("huge.yaml", String(repeating: "#", count: (1 << 20) + 1))) == .tooLarge)
     }
 

@@ -592,6 +592,51 @@ void   trstctl__plugin__v1__configure_response__free_unpacked
   assert(message->base.descriptor == &trstctl__plugin__v1__configure_response__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
+void   trstctl__plugin__v1__activation__init
+                     (Trstctl__Plugin__V1__Activation         *message)
+{
+  static const Trstctl__Plugin__V1__Activation init_value = TRSTCTL__PLUGIN__V1__ACTIVATION__INIT;
+  *message = init_value;
+}
+size_t trstctl__plugin__v1__activation__get_packed_size
+                     (const Trstctl__Plugin__V1__Activation *message)
+{
+  assert(message->base.descriptor == &trstctl__plugin__v1__activation__descriptor);
+  return protobuf_c_message_get_packed_size ((const ProtobufCMessage*)(message));
+}
+size_t trstctl__plugin__v1__activation__pack
+                     (const Trstctl__Plugin__V1__Activation *message,
+                      uint8_t       *out)
+{
+  assert(message->base.descriptor == &trstctl__plugin__v1__activation__descriptor);
+  return protobuf_c_message_pack ((const ProtobufCMessage*)message, out);
+}
+size_t trstctl__plugin__v1__activation__pack_to_buffer
+                     (const Trstctl__Plugin__V1__Activation *message,
+                      ProtobufCBuffer *buffer)
+{
+  assert(message->base.descriptor == &trstctl__plugin__v1__activation__descriptor);
+  return protobuf_c_message_pack_to_buffer ((const ProtobufCMessage*)message, buffer);
+}
+Trstctl__Plugin__V1__Activation *
+       trstctl__plugin__v1__activation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data)
+{
+  return (Trstctl__Plugin__V1__Activation *)
+     protobuf_c_message_unpack (&trstctl__plugin__v1__activation__descriptor,
+                                allocator, len, data);
+}
+void   trstctl__plugin__v1__activation__free_unpacked
+                     (Trstctl__Plugin__V1__Activation *message,
+                      ProtobufCAllocator *allocator)
+{
+  if(!message)
+    return;
+  assert(message->base.descriptor == &trstctl__plugin__v1__activation__descriptor);
+  protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
+}
 void   trstctl__plugin__v1__probe_address__init
                      (Trstctl__Plugin__V1__ProbeAddress         *message)
 {
@@ -1697,7 +1742,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__configure_request__descrip
   (ProtobufCMessageInit) trstctl__plugin__v1__configure_request__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trstctl__plugin__v1__configure_response__field_descriptors[1] =
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__configure_response__field_descriptors[2] =
 {
   {
     "grants",
@@ -1711,14 +1756,27 @@ static const ProtobufCFieldDescriptor trstctl__plugin__v1__configure_response__f
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "rollback",
+    2,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_MESSAGE,
+    offsetof(Trstctl__Plugin__V1__ConfigureResponse, n_rollback),
+    offsetof(Trstctl__Plugin__V1__ConfigureResponse, rollback),
+    &trstctl__plugin__v1__activation__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trstctl__plugin__v1__configure_response__field_indices_by_name[] = {
   0,   /* field[0] = grants */
+  1,   /* field[1] = rollback */
 };
 static const ProtobufCIntRange trstctl__plugin__v1__configure_response__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 1 }
+  { 0, 2 }
 };
 const ProtobufCMessageDescriptor trstctl__plugin__v1__configure_response__descriptor =
 {
@@ -1728,11 +1786,49 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__configure_response__descri
   "Trstctl__Plugin__V1__ConfigureResponse",
   "trstctl.plugin.v1",
   sizeof(Trstctl__Plugin__V1__ConfigureResponse),
-  1,
+  2,
   trstctl__plugin__v1__configure_response__field_descriptors,
   trstctl__plugin__v1__configure_response__field_indices_by_name,
   1,  trstctl__plugin__v1__configure_response__number_ranges,
   (ProtobufCMessageInit) trstctl__plugin__v1__configure_response__init,
+  NULL,NULL,NULL    /* reserved[123] */
+};
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__activation__field_descriptors[1] =
+{
+  {
+    "arguments",
+    1,
+    PROTOBUF_C_LABEL_REPEATED,
+    PROTOBUF_C_TYPE_BYTES,
+    offsetof(Trstctl__Plugin__V1__Activation, n_arguments),
+    offsetof(Trstctl__Plugin__V1__Activation, arguments),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
+};
+static const unsigned trstctl__plugin__v1__activation__field_indices_by_name[] = {
+  0,   /* field[0] = arguments */
+};
+static const ProtobufCIntRange trstctl__plugin__v1__activation__number_ranges[1 + 1] =
+{
+  { 1, 0 },
+  { 0, 1 }
+};
+const ProtobufCMessageDescriptor trstctl__plugin__v1__activation__descriptor =
+{
+  PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+  "trstctl.plugin.v1.Activation",
+  "Activation",
+  "Trstctl__Plugin__V1__Activation",
+  "trstctl.plugin.v1",
+  sizeof(Trstctl__Plugin__V1__Activation),
+  1,
+  trstctl__plugin__v1__activation__field_descriptors,
+  trstctl__plugin__v1__activation__field_indices_by_name,
+  1,  trstctl__plugin__v1__activation__number_ranges,
+  (ProtobufCMessageInit) trstctl__plugin__v1__activation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
 static const ProtobufCFieldDescriptor trstctl__plugin__v1__probe_address__field_descriptors[2] =

@@ -93,3 +93,11 @@ enum FileReading {
         }
     }
 }
+
+/// Whether contents are equal, in a time that tells their lengths only.
+func isEqualInConstantTime(_ left: Bytes, _ right: Bytes) -> Bool {
+    guard left.count == right.count else { return false }
+    return left.withUnsafeBytes { a in
+        right.withUnsafeBytes { b in a.isEmpty || CRYPTO_memcmp(a.baseAddress, b.baseAddress, a.count) == 0 }
+    }
+}

@@ -28,7 +28,8 @@ extension BrokerScope {
             ? nil : secrets.assemble(segments, limit: BrokeredRequest.contentLimit, field: "compare_to")
         if let recorded = recorded(ticket.path) {
             let state = try recorded.state(ticket.path)
-            return Effect(result: .stat(Wire.StatResponse(info: state.info, contentEqual: state.content == expected)))
+            let isEqual = expected.map { isEqualInConstantTime(state.content, $0) } ?? false
+            return Effect(result: .stat(Wire.StatResponse(info: state.info, contentEqual: isEqual)))
         }
         let (attributes, isEqual) = try FileReading.stat(ticket, expected: expected)
         return Effect(result: .stat(Wire.StatResponse(info: attributes.info, contentEqual: isEqual)))

@@ -14,6 +14,7 @@ package final class BrokerScope: Sendable {
     let limits: ScopeLimits
     private let grants: GrantSet
     private let declared: GrantSet?
+    private let observer: @Sendable (EffectRecord) -> Void
     let ledger: Mutex<ScopeLedger>
     let files: Mutex<FileJournal>
     /// Holds the number of commands so far, and is held while one runs.
@@ -29,9 +30,11 @@ package final class BrokerScope: Sendable {
     ///   - secrets: what references in content mean.
     ///   - planned: what a probe answers in a recording scope after a recorded change; nil probes always really.
     ///   - limits: bounds on everything together.
+    ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
     package init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
-        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits()
+        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(),
+        observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
         self.rights = rights
         self.grants = grants
@@ -39,6 +42,7 @@ package final class BrokerScope: Sendable {
         self.secrets = secrets
         self.planned = planned
         self.limits = limits
+        self.observer = observer
         ledger = Mutex(ScopeLedger(limits: limits))
         files = Mutex(FileJournal(limits: limits))
     }
@@ -69,7 +73,7 @@ package final class BrokerScope: Sendable {
             reply = Wire.Reply(status: refusal.status)
         }
         record.milliseconds = (Deadline.now.nanoseconds - start.nanoseconds) / 1_000_000
-        ledger.withLock { $0.add(record) }
+        if ledger.withLock({ $0.add(record) }) { observer(record) }
         return reply
     }
 

@@ -15,9 +15,17 @@ struct ScopeLedger: Sendable {
         self.limits = limits
     }
 
-    mutating func add(_ record: EffectRecord) {
+    /// Counts a record, and keeps it when there are not too many yet.
+    ///
+    /// - Returns: whether it was kept.
+    mutating func add(_ record: EffectRecord) -> Bool {
         if record.outcome == .denied { denials += 1 }
-        if records.count < limits.records { records.append(record) } else { recordsDropped += 1 }
+        guard records.count < limits.records else {
+            recordsDropped += 1
+            return false
+        }
+        records.append(record)
+        return true
     }
 
     /// Accounts for content that is about to be written.

@@ -27,6 +27,8 @@ package final class ConnectorPool: Sendable {
         package var timeouts = Session.Timeouts()
         package var runtimeBase: String?
         package var hostVersion: String
+        /// Gets a line for every start and refusal.
+        var audit: AuditLog?
         /// Gets what connectors print and log: connector, source, line.
         package var log: @Sendable (_ connector: String, _ source: String, _ line: String) -> Void
 
@@ -111,7 +113,7 @@ package final class ConnectorPool: Sendable {
             report.link = "\(executable.kind)"
             let scopes = ScopeRegistry(
                 log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
-                progress: { [log = options.log] in log(name.text, "progress", printable($0.message)) })
+                progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) })
             var request = SessionRequest(name: name.text) { await scopes.answer($0) }
             request.timeouts = options.timeouts
             request.runtimeBase = options.runtimeBase
@@ -120,11 +122,22 @@ package final class ConnectorPool: Sendable {
             let (session, layers) = try await Session.start(executable, request)
             report.version = printable(Bytes(session.hello.connector?.version ?? ""), limit: 128)
             report.confinement = layers.layers.map(\.description)
+            note(report, .start, "started", layers.description)
             return .success(RunningConnector(session: session, report: report, scopes: scopes))
         } catch {
             report.error = "\(error)"
+            note(report, .refusal, "refused", report.error)
             return .failure(ConnectorRefusal(description: "\(error)", report: report))
         }
+    }
+
+    private func note(_ report: ConnectorReport, _ event: AuditRecord.Event, _ outcome: String, _ reason: String) {
+        guard let audit = options.audit else { return }
+        var record = AuditRecord(event, run: audit.run, connector: report.name, outcome: outcome)
+        record.digest = report.sha256.isEmpty ? nil : report.sha256
+        record.object = report.path.isEmpty ? nil : report.path
+        record.reason = reason
+        audit.write(record)
     }
 
     private static func verify(
@@ -143,6 +156,6 @@ package final class ConnectorPool: Sendable {
         case .warning: level = "warning"
         case .error: level = "error"
         }
-        return "\(level): \(printable(Bytes(request.message), limit: 4096))"
+        return "\(level): \(readable(request.message.utf8))"
     }
 }

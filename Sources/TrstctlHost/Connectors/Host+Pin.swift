@@ -22,7 +22,9 @@ extension Host {
 
     private func pin(_ name: ConnectorName, _ isAdding: Bool) async throws -> PinReport {
         let (manifest, directory) = try self.manifest()
-        let pool = makePool()
+        let audit = try openAudit(isRequired: false)
+        defer { finish(audit) }
+        let pool = makePool(audit: audit)
         let (report, declared, warnings) = try await EventLoop.run {
             do {
                 let connector = try await pool.connector(name, pins: nil)
@@ -49,7 +51,8 @@ extension Host {
         for target in targets {
             do {
                 let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: directory, timeout: 10_000)
+                    target, connector, directory: directory, timeout: 10_000
+                ).grants
                 all.read += declared.read
                 all.write += declared.write
                 all.dial += declared.dial

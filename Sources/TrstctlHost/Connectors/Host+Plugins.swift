@@ -78,7 +78,9 @@ extension Host {
     package func inspectPlugin(_ text: String) async throws -> InspectReport {
         let name = try connectorName(text)
         let (manifest, directory) = try self.manifest()
-        let pool = makePool()
+        let audit = try openAudit(isRequired: false)
+        defer { finish(audit) }
+        let pool = makePool(audit: audit)
         return try await EventLoop.run {
             do {
                 let connector = try await pool.connector(name, pins: nil)
@@ -103,7 +105,8 @@ extension Host {
             var entry = InspectReport.TargetGrants(target: target.name.text, declared: [], missing: [], error: "")
             do {
                 let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: directory, timeout: 10_000)
+                    target, connector, directory: directory, timeout: 10_000
+                ).grants
                 entry.declared = declared.yamlLines
                 entry.missing = declared.difference(from: approved?.grants ?? GrantSet()).yamlLines
             } catch {

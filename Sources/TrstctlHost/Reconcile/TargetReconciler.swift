@@ -23,6 +23,7 @@ struct TargetReconciler: Sendable {
     let directory: AbsolutePath
     let pool: ConnectorPool
     let credentials: CredentialCache
+    let audit: AuditLog?
     var timeouts = Timeouts()
 
     /// A target's failure on the way: the step, one sentence, evidence.
@@ -47,8 +48,19 @@ struct TargetReconciler: Sendable {
             report.summary = error.summary
             report.detail = error.detail
         }
+        note(report)
         report.milliseconds = (Deadline.now.nanoseconds - begin.nanoseconds) / 1_000_000
         return report
+    }
+
+    private func note(_ report: TargetReport) {
+        guard let audit else { return }
+        var record = AuditRecord(
+            .outcome, run: audit.run, connector: report.connector, outcome: report.outcome.rawValue)
+        record.target = report.target
+        record.object = report.fingerprint.isEmpty ? nil : report.fingerprint
+        record.reason = report.stage.map { "\($0.rawValue): \(report.summary)" }
+        audit.write(record)
     }
 
     private func run(_ target: Target, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {
@@ -56,10 +68,10 @@ struct TargetReconciler: Sendable {
         report.fingerprint = credential.fingerprint
         report.warnings = credential.warnings.map { "\($0)" }
         let connector = try await startConnector(target)
-        let (grants, declared) = try await configure(target, connector)
+        let (grants, declaration) = try await configure(target, connector)
         let work = TargetWork(
-            target: target, credential: credential, connector: connector, grants: grants, declared: declared,
-            timeouts: timeouts)
+            target: target, credential: credential, connector: connector, grants: grants,
+            declaration: declaration, timeouts: timeouts, audit: audit)
 
         report.liveFingerprint = try await work.read()
         let planned = try await work.rehearse()
@@ -106,9 +118,10 @@ struct TargetReconciler: Sendable {
 
     /// Tells the connector about the target, and computes what it may do for it.
     private func configure(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> (
-        effective: GrantSet, declared: GrantSet
+        effective: GrantSet, declared: Declaration
     ) {
-        let declared = try await declare(target, connector)
+        let declaration = try await declare(target, connector)
+        let declared = declaration.grants
         let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
         let missing = declared.difference(from: approved)
         guard missing.isEmpty else {
@@ -122,10 +135,10 @@ struct TargetReconciler: Sendable {
                     ]).joined(separator: "\n"),
                 isRefusal: true)
         }
-        return (GrantSet.intersection(declared: declared, approved: approved), declared)
+        return (GrantSet.intersection(declared: declared, approved: approved), declaration)
     }
 
-    private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> GrantSet {
+    private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> Declaration {
         do {
             return try await ConnectorDeclaration.declare(
                 target, connector, directory: directory, timeout: timeouts.configure)
@@ -135,15 +148,25 @@ struct TargetReconciler: Sendable {
     }
 }
 
+/// What a connector declares for one target.
+struct Declaration: Sendable {
+    /// The most rollback commands that are taken.
+    static let maximumRollback = 8
+
+    var grants: GrantSet
+    /// What to run after the target's files were put back.
+    var rollback: [[Bytes]]
+}
+
 /// Configure: the target's configuration goes in, the grants it needs come out.
 enum ConnectorDeclaration {
     /// Configures a target in a session.
     ///
-    /// - Returns: the grants that the connector declares for it.
+    /// - Returns: the grants that the connector declares for it, and its rollback commands.
     /// - Throws: `ConfigError` or `SessionError`.
     static func declare(
         _ target: Target, _ connector: RunningConnector, directory: AbsolutePath, timeout: Int64
-    ) async throws -> GrantSet {
+    ) async throws -> Declaration {
         let description = connector.session.hello.description ?? Wire.Description()
         let config = try ConfigResolution.resolve(target, schema: description.config, directory: directory)
         let probe = target.probe.map {
@@ -154,6 +177,13 @@ enum ConnectorDeclaration {
         guard case .configure(let response) = reply.result, reply.status?.code == .ok else {
             throw ConfigError(description: ReplyStatus(reply).text)
         }
-        return try DeclaredGrants.parse(response.grants, described: description.capabilities)
+        guard response.rollback.count <= Declaration.maximumRollback else {
+            throw ConfigError(
+                description: "the connector declares \(response.rollback.count) rollback commands; at most "
+                    + "\(Declaration.maximumRollback)")
+        }
+        return Declaration(
+            grants: try DeclaredGrants.parse(response.grants, described: description.capabilities),
+            rollback: response.rollback.map(\.arguments))
     }
 }

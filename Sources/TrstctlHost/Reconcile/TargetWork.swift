@@ -15,14 +15,15 @@ struct TargetWork: Sendable {
     let connector: RunningConnector
     /// Effective: declared and approved.
     let grants: GrantSet
-    let declared: GrantSet
+    let declaration: Declaration
     let timeouts: TargetReconciler.Timeouts
+    let audit: AuditLog?
 
     private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target) }
 
     /// What is live: the fingerprint, or empty.
     func read() async throws(Failure) -> String {
-        let scope = makeScope(.readOnly)
+        let scope = makeScope(.readOnly, "Read")
         let reply = try await call(.read(Wire.ReadRequest(deployment: deployment)), scope, timeouts.read, .read)
         _ = await close(scope, commit: false)
         guard case .read(let response) = reply.result, reply.status?.code == .ok else {
@@ -39,7 +40,7 @@ struct TargetWork: Sendable {
 
     /// What an Apply would change: the connector's own deploy, in a scope that records instead of performing.
     func rehearse() async throws(Failure) -> [ChangeReport] {
-        let scope = makeScope(.recording)
+        let scope = makeScope(.recording, "Plan")
         let request = Wire.ApplyRequest(deployment: deployment, recording: true)
         let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
         let changes = scope.changes
@@ -50,7 +51,7 @@ struct TargetWork: Sendable {
 
     /// Applies; whatever fails, the target's files are put back.
     func apply(_ report: inout TargetReport) async throws(Failure) {
-        let scope = makeScope(.mutating)
+        let scope = makeScope(.mutating, "Apply")
         do throws(Failure) {
             let request = Wire.ApplyRequest(deployment: deployment, recording: false)
             let reply = try await call(.apply(request), scope, timeouts.apply, .apply)
@@ -61,12 +62,13 @@ struct TargetWork: Sendable {
                 try await prove()
                 report.isProven = true
             }
-            report.summary = printable(Bytes(response.summary), limit: 512)
+            report.summary = readable(response.summary.utf8, limit: 512)
         } catch {
             var failure = error
             report.denials = scope.denials
             let closing = await close(scope, commit: false)
             failure.describe(closing)
+            if let closing, !closing.restored.isEmpty { await reactivate(&failure) }
             throw failure
         }
         report.changes = scope.changes.map(ChangeReport.init)
@@ -76,6 +78,26 @@ struct TargetWork: Sendable {
         if report.denials > 0 {
             report.warnings.append("\(report.denials) brokered calls were denied during the deployment")
         }
+    }
+
+    /// Makes the target use the files that were put back: the commands that the connector declared for it.
+    ///
+    /// Only what was granted runs, through the same decision as everything else.
+    private func reactivate(_ failure: inout Failure) async {
+        guard !declaration.rollback.isEmpty else { return }
+        let scope = makeScope(.mutating, "Rollback")
+        for arguments in declaration.rollback {
+            let request = Wire.ExecRequest(arguments: arguments)
+            let reply = await ScopeRegistry.workers.run { scope.perform(.exec(request)) }
+            let command = arguments.map { printable($0) }.joined(separator: " ")
+            if case .exec(let response) = reply.result, response.outcome == .exited, response.status == 0 {
+                failure.detail += "\nran: \(command)"
+            } else {
+                failure.couldNotRevert = true
+                failure.detail += "\nCOULD NOT BE REACTIVATED: \(command): \(ReplyStatus(reply).text)"
+            }
+        }
+        _ = await close(scope, commit: true)
     }
 
     /// The host's own proof: a TLS handshake that shows the fingerprint, before the deadline.
@@ -109,15 +131,34 @@ struct TargetWork: Sendable {
 
     // MARK: - Scopes
 
-    private func makeScope(_ rights: ScopeRights) -> BrokerScope {
+    private func makeScope(_ rights: ScopeRights, _ name: String) -> BrokerScope {
         let served = ([credential.leaf] + credential.chain).map {
             Wire.ServedCertificate(
                 fingerprint: $0.fingerprintText, subject: $0.subject, names: $0.dnsNames + $0.ipAddresses,
                 notBefore: $0.notBefore, notAfter: $0.notAfter)
         }
         return BrokerScope(
-            rights: rights, grants: grants, declared: declared, secrets: SecretSource(credential),
-            planned: PlannedServing(certificates: served), limits: ScopeLimits())
+            rights: rights, grants: grants, declared: declaration.grants, secrets: SecretSource(credential),
+            planned: PlannedServing(certificates: served), limits: ScopeLimits(), observer: observer(name))
+    }
+
+    /// Writes each brokered call into the audit log as it happens.
+    private func observer(_ scope: String) -> @Sendable (EffectRecord) -> Void {
+        guard let audit else { return { _ in } }
+        let (target, connector, digest) = (target.name.text, target.connector.text, connector.report.sha256)
+        return { record in
+            audit.write(
+                AuditRecord(
+                    record, scope: scope, target: target, connector: connector, digest: digest, run: audit.run))
+        }
+    }
+
+    private func noteSuppressed(_ scope: BrokerScope) {
+        guard let audit, scope.recordsDropped > 0 else { return }
+        var record = AuditRecord(
+            .suppressed, run: audit.run, connector: target.connector.text, outcome: "\(scope.recordsDropped) calls")
+        record.target = target.name.text
+        audit.write(record)
     }
 
     private func call(
@@ -139,6 +180,7 @@ struct TargetWork: Sendable {
     /// Closes on a worker, because it may have to put files back; nil leaves the scope to the caller.
     private func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
         guard let commit else { return nil }
+        noteSuppressed(scope)
         return await ScopeRegistry.workers.run { scope.close(commit: commit) }
     }
 

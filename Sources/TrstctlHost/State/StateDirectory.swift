@@ -52,7 +52,8 @@ package struct StateDirectory: Sendable {
         return ApplyLock(descriptor: descriptor)
     }
 
-    private func makeDirectories() throws(StateError) {
+    /// Makes the directory and checks whose it is.
+    func makeDirectories() throws(StateError) {
         var partial = ""
         for component in path.split(separator: "/") {
             partial += "/" + component

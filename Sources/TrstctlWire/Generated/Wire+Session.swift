@@ -680,9 +680,14 @@ extension Wire {
         /// Everything the connector will need for this target. At most 256 grants. What is not declared here is denied, even
         /// where the manifest approves it.
         package var grants: [Wire.Grant]
+        /// What the host runs, in order, after it has put a failed deployment's files back and the connector is not there to do
+        /// it: it crashed, or its success was not confirmed. For example `nginx -s reload`. At most 8; each must be among
+        /// `grants`.
+        package var rollback: [Wire.Activation]
 
-        package init(grants: [Wire.Grant] = []) {
+        package init(grants: [Wire.Grant] = [], rollback: [Wire.Activation] = []) {
             self.grants = grants
+            self.rollback = rollback
         }
     }
 }
@@ -695,12 +700,47 @@ extension Wire.ConfigureResponse: WireMessage {
             guard let item = c.pointee.grants[index] else { continue }
             self.grants.append(try Wire.Grant(taking: item))
         }
+        self.rollback.reserveCapacity(c.pointee.n_rollback)
+        for index in 0..<c.pointee.n_rollback {
+            guard let item = c.pointee.rollback[index] else { continue }
+            self.rollback.append(try Wire.Activation(taking: item))
+        }
     }
 
     func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__ConfigureResponse>, _ arena: inout Arena) {
         trstctl__plugin__v1__configure_response__init(c)
         c.pointee.n_grants = self.grants.count
         c.pointee.grants = arena.array(self.grants) { element, arena in arena.message(element) }
+        c.pointee.n_rollback = self.rollback.count
+        c.pointee.rollback = arena.array(self.rollback) { element, arena in arena.message(element) }
+    }
+}
+
+extension Wire {
+    /// A command that makes a target use the files as they are.
+    package struct Activation: Hashable, Sendable {
+        /// As in ExecRequest.
+        package var arguments: [Bytes]
+
+        package init(arguments: [Bytes] = []) {
+            self.arguments = arguments
+        }
+    }
+}
+
+extension Wire.Activation: WireMessage {
+    init(taking c: UnsafeMutablePointer<Trstctl__Plugin__V1__Activation>) throws(WireError) {
+        self.init()
+        self.arguments.reserveCapacity(c.pointee.n_arguments)
+        for index in 0..<c.pointee.n_arguments {
+            self.arguments.append(takeBytes(&c.pointee.arguments[index]))
+        }
+    }
+
+    func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__Activation>, _ arena: inout Arena) {
+        trstctl__plugin__v1__activation__init(c)
+        c.pointee.n_arguments = self.arguments.count
+        c.pointee.arguments = arena.array(self.arguments) { element, arena in arena.bytes(element) }
     }
 }
 

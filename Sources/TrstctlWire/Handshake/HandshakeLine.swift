@@ -29,7 +29,7 @@ package struct HandshakeLine: Hashable, Sendable {
         guard line.count <= maximumBytes else { throw .tooLong }
         let keyword = Array(HandshakeLine.keyword.utf8)
         guard line.starts(with: keyword), line.count > keyword.count, line[keyword.count] == 0x20 else {
-            throw line.starts(with: Array("TRSTCTL-PLUGIN-V".utf8)) ? .otherVersion : .notAHandshake
+            throw isOtherVersion(line) ? .otherVersion : .notAHandshake
         }
         let path = line[(keyword.count + 1)...]
         let expected = directory + [UInt8(ascii: "/")]
@@ -39,6 +39,15 @@ package struct HandshakeLine: Hashable, Sendable {
             throw .badName
         }
         return leaf
+    }
+
+    /// Whether it is the handshake of another version: `TRSTCTL-PLUGIN-V`, digits, a space.
+    private static func isOtherVersion(_ line: [UInt8]) -> Bool {
+        let common = Array("TRSTCTL-PLUGIN-V".utf8)
+        guard line.starts(with: common) else { return false }
+        let rest = line.dropFirst(common.count)
+        let digits = rest.prefix { (0x30...0x39).contains($0) }
+        return !digits.isEmpty && rest.dropFirst(digits.count).first == 0x20
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {

@@ -66,7 +66,7 @@ package struct Multiplexer: Sendable {
     /// One call is always allowed, whatever its size.
     package func hasRoom(forBytes bytes: Int) -> Bool {
         outgoing.isEmpty
-            || (outgoing.count < peerLimits.calls && outgoingBytes &+ bytes <= peerLimits.callBytes)
+            || (outgoing.count < peerLimits.calls && bytes <= peerLimits.callBytes - outgoingBytes)
     }
 
     /// How many of our calls have no reply yet.

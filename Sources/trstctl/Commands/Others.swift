@@ -41,3 +41,28 @@ struct Version: HostCommand {
         return ExitStatusCode.fine
     }
 }
+
+struct Audit: HostCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what connectors did, and what they were refused.")
+
+    @OptionGroup var options: GlobalOptions
+    @ParentCommand var parent: Trstctl
+
+    @Option(help: "Only what concerns this target.")
+    var target: String?
+
+    @Flag(help: "Only what was denied or refused.")
+    var denied = false
+
+    @Option(help: "At most this many lines, the newest.")
+    var last = 1_000
+
+    var global: GlobalOptions { options.merged(under: parent.global) }
+
+    func run(_ host: Host, _ output: Output) async throws -> Int32 {
+        let result = try host.audit(AuditQuery(target: target, deniedOnly: denied, last: max(0, last)))
+        output.result(result) { AuditText.text(result) }
+        return ExitStatusCode.fine
+    }
+}

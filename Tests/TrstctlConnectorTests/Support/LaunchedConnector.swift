@@ -1,3 +1,4 @@
+import CTrstctlSystem
 import Foundation
 import Glibc
 import TrstctlSystem
@@ -10,9 +11,11 @@ final class LaunchedConnector {
     struct NotBuilt: Error { var path: String }
 
     let directory: String
-    private let process = Process()
-    private let output = Pipe()
-    private let errors = Pipe()
+    private let socketDirectory: String
+    private var process: pid_t = 0
+    private let output: OwnedDescriptor
+    private let errors: OwnedDescriptor
+    private var isReaped = false
 
     /// - Parameters:
     ///   - name: `echo` for `trstctl-connector-echo`.
@@ -21,7 +24,7 @@ final class LaunchedConnector {
     init(_ name: String, environment: [String: String?] = [:], directory inner: String = "d") throws {
         let root = FileManager.default.temporaryDirectory.path + "/trstctl-sdk-\(UUID().uuidString.prefix(8))"
         directory = root
-        let socketDirectory = "\(root)/\(inner)"
+        socketDirectory = "\(root)/\(inner)"
         try FileManager.default.createDirectory(
             atPath: socketDirectory, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
         var variables: [String: String?] = [
@@ -29,17 +32,41 @@ final class LaunchedConnector {
             "TRSTCTL_PLUGIN_HANDSHAKE": "1", "TRSTCTL_HOST_UID": "\(getuid())",
         ]
         variables.merge(environment) { $1 }
-        process.executableURL = URL(fileURLWithPath: try LaunchedConnector.executable(name))
-        process.environment = variables.compactMapValues { $0 }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
+        // Everything is close-on-exec: what runs in parallel must not hold these pipes open.
+        var (pipes, second): ([Int32], [Int32]) = ([-1, -1], [-1, -1])
+        guard trstctl_pipe(&pipes, 0) == 0, trstctl_pipe(&second, 0) == 0 else { throw SystemError.last("pipe2") }
+        pipes += second
+        output = OwnedDescriptor(pipes[0])
+        errors = OwnedDescriptor(pipes[2])
+        var actions = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_adddup2(&actions, pipes[1], 1)
+        posix_spawn_file_actions_adddup2(&actions, pipes[3], 2)
+        let path = try LaunchedConnector.executable(name)
+        var arguments: [UnsafeMutablePointer<CChar>?] = [strdup(path), nil]
+        var settings = variables.compactMap { name, value in value.map { strdup("\(name)=\($0)") } } + [nil]
+        // As a host does: no signal is blocked, whatever this thread's mask is.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        var mask = sigset_t()
+        sigemptyset(&mask)
+        posix_spawnattr_setsigmask(&attributes, &mask)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+        let result = posix_spawn(&process, path, &actions, &attributes, &arguments, &settings)
+        posix_spawnattr_destroy(&attributes)
+        for text in arguments + settings { free(text) }
+        posix_spawn_file_actions_destroy(&actions)
+        close(pipes[1])
+        close(pipes[3])
+        guard result == 0 else { throw SystemError(stage: "posix_spawn", object: path, errno: result) }
     }
 
     deinit {
-        if process.isRunning { kill(process.processIdentifier, SIGKILL) }
-        process.waitUntilExit()
+        if !isReaped, process > 0 {
+            kill(process, SIGKILL)
+            waitpid(process, nil, 0)
+        }
         try? FileManager.default.removeItem(atPath: directory)
     }
 
@@ -61,15 +88,17 @@ final class LaunchedConnector {
     /// What it prints on stdout up to the first line feed or the end.
     func line() -> [UInt8] {
         var line: [UInt8] = []
-        while let byte = try? output.fileHandleForReading.read(upToCount: 1)?.first, byte != 0x0A { line.append(byte) }
+        var byte: UInt8 = 0
+        while Glibc.read(output.raw, &byte, 1) == 1, byte != 0x0A { line.append(byte) }
         return line
     }
 
-    /// Reads the line and dials in.
+    /// Reads the line and dials in; the connection keeps this value alive.
     func connect() throws -> RawHost {
-        let socketDirectory = process.environment?["TRSTCTL_PLUGIN_SOCKET_DIR"] ?? ""
         let name = try HandshakeLine.socketName(in: line(), directory: Array(socketDirectory.utf8))
-        return RawHost(try dial(socketDirectory + "/" + String(decoding: name, as: UTF8.self)))
+        let host = RawHost(try dial(socketDirectory + "/" + String(decoding: name, as: UTF8.self)))
+        host.peer = self
+        return host
     }
 
     func dial(_ path: String) throws -> Int32 {
@@ -90,15 +119,24 @@ final class LaunchedConnector {
         return descriptor
     }
 
-    /// Waits for the end: the exit status (negative for a signal), and all of stdout and stderr.
+    /// Waits for the end: the exit status (negative for a signal), and the rest of stdout and stderr.
     func end() -> (status: Int32, output: String, errors: String) {
-        let output = (try? output.fileHandleForReading.readToEnd()) ?? Data()
-        let errors = (try? errors.fileHandleForReading.readToEnd()) ?? Data()
-        process.waitUntilExit()
-        let status = process.terminationStatus
-        return (
-            process.terminationReason == .exit ? status : -status, String(decoding: output, as: UTF8.self),
-            String(decoding: errors, as: UTF8.self)
-        )
+        let output = LaunchedConnector.rest(of: output.raw)
+        let errors = LaunchedConnector.rest(of: errors.raw)
+        var status: Int32 = 0
+        waitpid(process, &status, 0)
+        isReaped = true
+        let signal = status & 0x7F
+        return (signal == 0 ? status >> 8 & 0xFF : -signal, output, errors)
+    }
+
+    private static func rest(of descriptor: Int32) -> String {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = Glibc.read(descriptor, &buffer, buffer.count)
+            guard count > 0 else { return String(decoding: bytes, as: UTF8.self) }
+            bytes += buffer.prefix(count)
+        }
     }
 }

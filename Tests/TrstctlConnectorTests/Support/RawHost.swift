@@ -13,6 +13,8 @@ final class RawHost: @unchecked Sendable {
     private var decoder = FrameDecoder(maximumFrameBytes: 4 << 20)
     private var nextID: UInt32 = 1
     private var isOpen = true
+    /// What is kept alive with the connection.
+    var peer: LaunchedConnector?
 
     /// - Parameter descriptor: a connected socket; this value closes it.
     init(_ descriptor: Int32) {

@@ -28,6 +28,7 @@ typedef struct Trstctl__Plugin__V1__CapabilityReason Trstctl__Plugin__V1__Capabi
 typedef struct Trstctl__Plugin__V1__Grant Trstctl__Plugin__V1__Grant;
 typedef struct Trstctl__Plugin__V1__ConfigureRequest Trstctl__Plugin__V1__ConfigureRequest;
 typedef struct Trstctl__Plugin__V1__ConfigureResponse Trstctl__Plugin__V1__ConfigureResponse;
+typedef struct Trstctl__Plugin__V1__Activation Trstctl__Plugin__V1__Activation;
 typedef struct Trstctl__Plugin__V1__ProbeAddress Trstctl__Plugin__V1__ProbeAddress;
 typedef struct Trstctl__Plugin__V1__PingRequest Trstctl__Plugin__V1__PingRequest;
 typedef struct Trstctl__Plugin__V1__PingResponse Trstctl__Plugin__V1__PingResponse;
@@ -366,9 +367,33 @@ struct  Trstctl__Plugin__V1__ConfigureResponse
    */
   size_t n_grants;
   Trstctl__Plugin__V1__Grant **grants;
+  /*
+   * What the host runs, in order, after it has put a failed deployment's files back and the connector is not there to do
+   * it: it crashed, or its success was not confirmed. For example `nginx -s reload`. At most 8; each must be among
+   * `grants`.
+   */
+  size_t n_rollback;
+  Trstctl__Plugin__V1__Activation **rollback;
 };
 #define TRSTCTL__PLUGIN__V1__CONFIGURE_RESPONSE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trstctl__plugin__v1__configure_response__descriptor) \
+    , 0,NULL, 0,NULL }
+
+
+/*
+ * A command that makes a target use the files as they are.
+ */
+struct  Trstctl__Plugin__V1__Activation
+{
+  ProtobufCMessage base;
+  /*
+   * As in ExecRequest.
+   */
+  size_t n_arguments;
+  ProtobufCBinaryData *arguments;
+};
+#define TRSTCTL__PLUGIN__V1__ACTIVATION__INIT \
+ { PROTOBUF_C_MESSAGE_INIT (&trstctl__plugin__v1__activation__descriptor) \
     , 0,NULL }
 
 
@@ -690,6 +715,25 @@ Trstctl__Plugin__V1__ConfigureResponse *
 void   trstctl__plugin__v1__configure_response__free_unpacked
                      (Trstctl__Plugin__V1__ConfigureResponse *message,
                       ProtobufCAllocator *allocator);
+/* Trstctl__Plugin__V1__Activation methods */
+void   trstctl__plugin__v1__activation__init
+                     (Trstctl__Plugin__V1__Activation         *message);
+size_t trstctl__plugin__v1__activation__get_packed_size
+                     (const Trstctl__Plugin__V1__Activation   *message);
+size_t trstctl__plugin__v1__activation__pack
+                     (const Trstctl__Plugin__V1__Activation   *message,
+                      uint8_t             *out);
+size_t trstctl__plugin__v1__activation__pack_to_buffer
+                     (const Trstctl__Plugin__V1__Activation   *message,
+                      ProtobufCBuffer     *buffer);
+Trstctl__Plugin__V1__Activation *
+       trstctl__plugin__v1__activation__unpack
+                     (ProtobufCAllocator  *allocator,
+                      size_t               len,
+                      const uint8_t       *data);
+void   trstctl__plugin__v1__activation__free_unpacked
+                     (Trstctl__Plugin__V1__Activation *message,
+                      ProtobufCAllocator *allocator);
 /* Trstctl__Plugin__V1__ProbeAddress methods */
 void   trstctl__plugin__v1__probe_address__init
                      (Trstctl__Plugin__V1__ProbeAddress         *message);
@@ -826,6 +870,9 @@ typedef void (*Trstctl__Plugin__V1__ConfigureRequest_Closure)
 typedef void (*Trstctl__Plugin__V1__ConfigureResponse_Closure)
                  (const Trstctl__Plugin__V1__ConfigureResponse *message,
                   void *closure_data);
+typedef void (*Trstctl__Plugin__V1__Activation_Closure)
+                 (const Trstctl__Plugin__V1__Activation *message,
+                  void *closure_data);
 typedef void (*Trstctl__Plugin__V1__ProbeAddress_Closure)
                  (const Trstctl__Plugin__V1__ProbeAddress *message,
                   void *closure_data);
@@ -863,6 +910,7 @@ extern const ProtobufCMessageDescriptor trstctl__plugin__v1__capability_reason__
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__grant__descriptor;
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__configure_request__descriptor;
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__configure_response__descriptor;
+extern const ProtobufCMessageDescriptor trstctl__plugin__v1__activation__descriptor;
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__probe_address__descriptor;
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__ping_request__descriptor;
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__ping_response__descriptor;

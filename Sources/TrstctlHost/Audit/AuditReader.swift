@@ -1,0 +1,77 @@
+import FoundationEssentials
+import Glibc
+import TrstctlSystem
+
+/// What to show of the audit log.
+package struct AuditQuery: Sendable {
+    /// Only lines about this target.
+    package var target: String?
+    /// Only what was denied or refused.
+    package var deniedOnly: Bool
+    /// The newest lines, at most this many.
+    package var last: Int
+
+    package init(target: String? = nil, deniedOnly: Bool = false, last: Int = 1_000) {
+        self.target = target
+        self.deniedOnly = deniedOnly
+        self.last = last
+    }
+
+    func matches(_ record: AuditRecord) -> Bool {
+        if let target, !(record.target ?? "").utf8.elementsEqual(target.utf8) { return false }
+        return !deniedOnly || record.outcome == "denied" || record.event == .refusal
+    }
+}
+
+/// What a query found.
+package struct AuditResult: Codable, Sendable {
+    package var records: [AuditRecord]
+    /// Lines that are no audit records: the log was damaged or edited.
+    package var damagedLines: Int
+}
+
+extension Host {
+    /// Reads the audit log, the oldest line first.
+    ///
+    /// - Throws: `StateError` when there is a log that cannot be read.
+    package func audit(_ query: AuditQuery) throws(StateError) -> AuditResult {
+        let directory = StateDirectory(options.stateDirectory).path
+        var result = AuditResult(records: [], damagedLines: 0)
+        let decoder = JSONDecoder()
+        let names = (1...AuditLog.olderFiles).reversed().map { "\(AuditLog.name).\($0)" } + [AuditLog.name]
+        for name in names {
+            for line in try AuditReader.lines(directory + "/" + name) {
+                guard let record = try? decoder.decode(AuditRecord.self, from: Data(line)) else {
+                    result.damagedLines += 1
+                    continue
+                }
+                if query.matches(record) { result.records.append(record) }
+            }
+            if result.records.count > query.last { result.records.removeFirst(result.records.count - query.last) }
+        }
+        return result
+    }
+}
+
+private enum AuditReader {
+    /// The lines of one file; none when there is no file.
+    static func lines(_ path: String) throws(StateError) -> [ArraySlice<UInt8>] {
+        let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard number >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return [] }
+            throw StateError(description: "\(SystemError.last("open", path))")
+        }
+        let file = OwnedDescriptor(number)
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        // Twice the bound of a file: rotation happens a little late.
+        while bytes.count < Int(AuditLog.fileLimit) * 2 {
+            let count = read(file.raw, &buffer, buffer.count)
+            if count < 0 && errno == EINTR { continue }
+            guard count >= 0 else { throw StateError(description: "\(SystemError.last("read", path))") }
+            if count == 0 { break }
+            bytes += buffer[..<count]
+        }
+        return bytes.split(separator: UInt8(ascii: "\n"))
+    }
+}
