@@ -35,4 +35,10 @@ package final class LandlockRuleset: Sendable {
         descriptor = OwnedDescriptor(ruleset)
         self.abi = abi
     }
+
+    /// The bit mask of the corrected errors of the kernel's Landlock, or nil where it does not tell (before 6.15).
+    package static var errata: Int32? {
+        let mask = trstctl_landlock_errata()
+        return mask == -1 ? nil : mask
+    }
 }
