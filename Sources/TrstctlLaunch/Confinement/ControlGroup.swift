@@ -19,11 +19,10 @@ package final class ControlGroup: Sendable {
     /// - Parameter limits: what the connector may take.
     /// - Throws: `SystemError` naming the controller that is not there, or the file that could not be written.
     package convenience init(_ limits: ConfinementLimits) throws(SystemError) {
-        try self.init(limits, in: CgroupHierarchy.mounted())
+        try self.init(limits, in: ControlGroup.hierarchies)
     }
 
     init(_ limits: ConfinementLimits, in hierarchies: [CgroupHierarchy]) throws(SystemError) {
-        ControlGroup.sweep(hierarchies)
         let random = UInt64.random(in: .min ... .max)
         let name = "\(ControlGroup.prefix)\(getpid())-\(String(random, radix: 16))"
         var made: [String] = []
@@ -68,6 +67,13 @@ package final class ControlGroup: Sendable {
     }
 
     private static let prefix = "trstctl-"
+
+    /// Looked up once, after what hosts that are gone left there was removed.
+    private static let hierarchies: [CgroupHierarchy] = {
+        let mounted = CgroupHierarchy.mounted()
+        sweep(mounted)
+        return mounted
+    }()
 
     /// Which controllers come from where; the unified tree is always among them, for the sake of `cgroup.kill`.
     private static func places(

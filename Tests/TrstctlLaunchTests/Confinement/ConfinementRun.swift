@@ -75,7 +75,7 @@ struct Probe {
             canaries.environment + ["DIRECTORY=" + runPath, "ELSEWHERE=" + work.file("e"), "SETUID=" + privileged]
         if let only { environment.append("ONLY=" + only) }
 
-        let pipe = try Pipe()
+        let pipe = try BytePipe()
         let runDirectory = OwnedDescriptor(open(runPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
         var confinement = try Confinement(
             try SandboxProfile(for: executable.kind), mode: mode, limits: limits, runDirectory: runDirectory,
@@ -83,10 +83,12 @@ struct Probe {
         let child = try executable.start(
             under: &confinement, environment: environment.map { Bytes($0) }, standardOutput: pipe.writer.raw,
             standardError: pipe.writer.raw)
+        // The answers fit into the pipe; what holds it open beyond the process must not survive the reaping.
+        let status = child.reap(until: .after(milliseconds: 30_000))
         let lines = pipe.drain().split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         let pairs = lines.map { ($0.first ?? "", $0.last ?? "") }
         return Result(
-            status: child.reap(until: .after(milliseconds: 30_000)),
+            status: status,
             answers: Dictionary(pairs, uniquingKeysWith: { _, last in last }), layers: confinement.layers)
     }
 }

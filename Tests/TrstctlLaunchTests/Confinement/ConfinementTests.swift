@@ -10,7 +10,7 @@ import TrstctlSystem
 @Suite("Confinement of a connector")
 struct ConfinementTests {
     /// What a connector needs, and must have under every layer.
-    private static let needed: Set = [
+    static let needed: Set = [
         "null", "urandom", "bind-run", "socket-unix", "pair-stream", "thread", "tgkill-self", "fcntl-flags",
         "limits-read", "name", "ioctl-nonblocking", "descriptor-3", "open-proc", "no-new-privs", "filtered",
     ]
