@@ -114,6 +114,7 @@ package final class ConnectorPool: Sendable {
             report.link = "\(executable.kind)"
             report.pin = executable.isPinned ? "pinned" : "unpinned"
             report.signature = "\(executable.signature)"
+            report.warnings += executable.signature.warnings
             if !executable.isPinned, !isAsking {
                 report.warnings.append("\(name) is unpinned, \(ConnectorPool.overrideNote)")
             }

@@ -101,6 +101,7 @@ extension Host {
             report.signature = "\(verified.signature)"
             report.pin = verified.isPinned ? .pinned : .unpinned
             report.note = verified.isPinned ? "" : ConnectorPool.overrideNote
+            report.warnings = verified.signature.warnings
         } catch {
             switch error.code {
             case .unpinned: report.pin = .unpinned

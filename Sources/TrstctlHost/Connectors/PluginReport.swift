@@ -24,6 +24,8 @@ package struct PluginReport: Codable, Sendable {
     package var signature: String
     /// `strict`, `best-effort`, `off`, as the manifest has it.
     package var confinement: String
+    /// What a start would warn of.
+    package var warnings: [String]
     /// Copies in later directories that are not used.
     package var shadowed: [String]
     package var rejected: [String]
@@ -44,6 +46,7 @@ package struct PluginReport: Codable, Sendable {
         note = ""
         signature = ""
         confinement = ""
+        warnings = []
         shadowed = []
         rejected = []
     }

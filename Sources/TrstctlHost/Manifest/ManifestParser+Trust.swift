@@ -1,3 +1,4 @@
+import TrstctlCrypto
 import TrstctlPolicy
 import TrstctlSystem
 
@@ -49,14 +50,14 @@ extension ManifestParser {
 
     private static func key(
         _ node: YAMLNode, _ what: String, _ scope: ManifestScope
-    ) throws(ManifestError) -> TrustedKey {
+    ) throws(ManifestError) -> KeyRule {
         let fields = try scope.mapping(
             node, "a key of \(what)", keys: ["id", "key", "file", "not_before", "not_after"])
         guard let id = fields["id"] else { throw scope.missing("id", in: "a key of \(what)", at: node.start) }
         let name = try entryName(try scope.text(id.value, "\(what): id"), "a key", at: id.value.start, scope)
-        var key = TrustedKey(id: name, source: .text(Bytes()))
+        var key = KeyRule(id: name, source: .text(Bytes()))
         switch (fields["key"], fields["file"]) {
-        case (let text?, nil): key.source = .text(Bytes(try scope.text(text.value, "\(what): \(name): key")))
+        case (let text?, nil): key.source = .text(try keyText(text.value, "\(what): \(name): key", scope))
         case (nil, let file?): key.source = .file(try path(file.value, "\(what): \(name): file", scope))
         default:
             throw scope.error(
@@ -73,6 +74,22 @@ extension ManifestParser {
                 nextStep: "correct not_before or not_after")
         }
         return key
+    }
+
+    /// The text of a public key, checked to be one.
+    private static func keyText(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> Bytes {
+        let text = Bytes(try scope.text(node, what))
+        do throws(SignatureKeyError) {
+            _ = try SignatureKey(text: text.array)
+        } catch {
+            throw scope.error(
+                .badKey, at: node.start, "\(what): \(error.reason)",
+                nextStep: error.nextStep.isEmpty
+                    ? "write key: | and below it, deeper, the lines of the public key" : error.nextStep)
+        }
+        return text
     }
 
     private static func time(

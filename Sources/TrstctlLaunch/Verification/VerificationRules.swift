@@ -58,9 +58,12 @@ package struct VerificationRules: Sendable {
 
     /// Who signed the bytes.
     func checkSignature(of sealed: SealedExecutable) throws(VerificationError) -> SignatureState {
-        guard signature != nil else { return .notAsked }
-        throw sealed.candidate.refusal(
-            .signature(reason: "this trstctl cannot verify signatures"), size: sealed.size)
+        guard let signature else { return .notAsked }
+        do throws(ConnectorSignature.Refusal) {
+            return try ConnectorSignature(signature, trust).check(sealed)
+        } catch {
+            throw sealed.candidate.refusal(.signature(reason: error.text), size: sealed.size)
+        }
     }
 
     /// The interpreter that a script runs under; nil for what is no script.
@@ -80,15 +83,24 @@ package enum SignatureState: Hashable, Sendable, CustomStringConvertible {
     /// The manifest asks for no signature.
     case notAsked
     /// None is there, and the manifest lets that pass.
-    case absent
-    /// By this key.
-    case valid(key: EntryName)
+    case absent(warning: String)
+    /// By the key that the manifest calls so, with what nobody checked.
+    case valid(key: String, notes: [String])
 
     package var description: String {
         switch self {
         case .notAsked: "none"
         case .absent: "absent"
-        case .valid(let key): "valid (\(key))"
+        case .valid(let key, _): "valid (\(key))"
+        }
+    }
+
+    /// What every report has to say besides.
+    package var warnings: [String] {
+        switch self {
+        case .notAsked: []
+        case .absent(let warning): [warning]
+        case .valid(_, let notes): notes
         }
     }
 }

@@ -16,11 +16,11 @@ package struct SignatureRule: Hashable, Sendable {
     /// What a missing signature means.
     package var policy: Policy
     /// The keys of which one has to have signed, at least one.
-    package var keys: [TrustedKey]
+    package var keys: [KeyRule]
     /// The signature's file; nil looks beside the executable for `.sigstore.json`, `.minisig`, `.sig`.
     package var file: Bytes?
 
-    package init(policy: Policy, keys: [TrustedKey], file: Bytes? = nil) {
+    package init(policy: Policy, keys: [KeyRule], file: Bytes? = nil) {
         self.policy = policy
         self.keys = keys
         self.file = file
@@ -28,7 +28,7 @@ package struct SignatureRule: Hashable, Sendable {
 }
 
 /// A public key that the operator trusts for one connector, and when.
-package struct TrustedKey: Hashable, Sendable {
+package struct KeyRule: Hashable, Sendable {
     /// Where the key is.
     package enum Source: Hashable, Sendable {
         /// In the manifest itself: PEM, or what minisign writes.

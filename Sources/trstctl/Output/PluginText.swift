@@ -23,6 +23,7 @@ enum PluginText {
             let name = report.name.isEmpty ? report.path : report.name
             if !report.note.isEmpty { notes.append("\(name): \(report.pin.rawValue), \(report.note)") }
             if !report.reason.isEmpty { notes.append("\(name): \(report.pin.rawValue): \(report.reason)") }
+            notes += report.warnings.map { "\(name): \($0)" }
             notes += report.shadowed.map { "\(name): also at \($0), which is not used (shadowed)" }
             if report.pin != .refused { notes += report.rejected.map { "\(name): not used: \($0)" } }
         }
