@@ -112,6 +112,14 @@ let package = Package(
         connector("nginx", path: "plugins/nginx"),
         connector("echo", path: "plugins/echo"),
 
+        // Measures sessions; scripts/bench runs it beside Benchmarks/pingpong.c.
+        .executableTarget(
+            name: "trstctl-bench",
+            dependencies: [
+                "TrstctlLaunch", "TrstctlBroker", "TrstctlPolicy", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem",
+            ],
+            path: "Benchmarks/trstctl-bench", swiftSettings: strict),
+
         // Tests.
         .target(
             name: "TrstctlTestSupport",

@@ -130,7 +130,9 @@ class Generator:
         for item in items:
             if item[0] == "oneof":
                 self.out(f"        /// What `{camel(item[1])}` can be.")
-                self.out(f"        package enum {camel(item[1], True)}: Hashable, Sendable {{")
+                # One pointer instead of the largest message: frames are handed on many times, and seldom looked into.
+                indirect = "indirect " if all(f.type == f.TYPE_MESSAGE for _, f in item[2]) else ""
+                self.out(f"        package {indirect}enum {camel(item[1], True)}: Hashable, Sendable {{")
                 for index, field in item[2]:
                     self.doc([*path, 2, index], "            ", f"Field {field.number}.")
                     self.out(f"            case {camel(field.name)}({self.swift_type(field)})")

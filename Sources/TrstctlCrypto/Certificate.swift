@@ -50,8 +50,8 @@ package struct Certificate: Sendable {
         guard let digest = der.withUnsafeBytes({ SHA256.digest($0) }) else {
             throw CertificateError(.cryptography, OpenSSLError.take("SHA-256").description)
         }
-        guard let from = UTCTime.seconds(X509_get0_notBefore(handle.x509)),
-            let until = UTCTime.seconds(X509_get0_notAfter(handle.x509))
+        guard let from = ASN1Time.seconds(X509_get0_notBefore(handle.x509)),
+            let until = ASN1Time.seconds(X509_get0_notAfter(handle.x509))
         else { throw CertificateError(.malformed, "the validity is not a readable time") }
         let names = CertificateNames(of: handle)
         self.der = der

@@ -280,6 +280,6 @@ struct FrameTests {
             }
             #expect(again == frame)
         }
-        #expect(decodedCount > 1000)
+        #expect(decodedCount > 500)
     }
 }

@@ -1,3 +1,5 @@
+import TrstctlSystem
+
 /// What an operator demands of a connector's signature; the pin applies besides, always.
 package struct SignaturePolicy: Sendable {
     /// What happens without a signature.
@@ -117,11 +119,11 @@ package struct SignaturePolicy: Sendable {
                 next: "add the connector to the key's `connectors`, if that is meant")
         }
         if let notBefore = trusted.notBefore, now < notBefore {
-            return SignatureRefusal(.keyNotYetValid, "\(name) is valid from \(UTCTime.text(notBefore)) on")
+            return SignatureRefusal(.keyNotYetValid, "\(name) is valid from \(UTCTime(notBefore)) on")
         }
         if let notAfter = trusted.notAfter, now > notAfter {
             return SignatureRefusal(
-                .keyExpired, "\(name) was valid until \(UTCTime.text(notAfter))",
+                .keyExpired, "\(name) was valid until \(UTCTime(notAfter))",
                 next: "get a build signed with a current key, or extend the key's `not_after`")
         }
         return nil

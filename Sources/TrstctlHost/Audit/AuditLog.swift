@@ -1,5 +1,5 @@
 import CTrstctlSystem
-import Foundation
+import FoundationEssentials
 import Glibc
 import Synchronization
 import TrstctlPolicy

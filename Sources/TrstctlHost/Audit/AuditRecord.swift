@@ -1,4 +1,5 @@
 import TrstctlBroker
+import TrstctlSystem
 
 /// One line of the audit log; never content, never a secret.
 package struct AuditRecord: Codable, Hashable, Sendable {
@@ -38,7 +39,7 @@ package struct AuditRecord: Codable, Hashable, Sendable {
     package var milliseconds: Int64?
 
     init(_ event: Event, run: String, connector: String, outcome: String) {
-        time = AuditClock.now
+        time = UTCTime.now.description
         self.run = run
         self.event = event
         self.connector = connector

@@ -120,7 +120,7 @@ package final class ConnectorPool: Sendable {
             }
             let scopes = ScopeRegistry(
                 log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
-                progress: { [log = options.log] in log(name.text, "progress", printable($0.message)) })
+                progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) })
             var request = SessionRequest(name: name.text) { await scopes.answer($0) }
             request.timeouts = options.timeouts
             request.runtimeBase = options.runtimeBase
@@ -201,6 +201,6 @@ package final class ConnectorPool: Sendable {
         case .warning: level = "warning"
         case .error: level = "error"
         }
-        return "\(level): \(printable(Bytes(request.message), limit: 4096))"
+        return "\(level): \(readable(request.message.utf8))"
     }
 }

@@ -67,15 +67,15 @@ struct CredentialChecks {
             guard isExpired || isEarly else { continue }
             let found =
                 isExpired
-                ? "\(shown(index)) expired at \(UTCTime.text(certificate.notAfter))"
-                : "\(shown(index)) begins at \(UTCTime.text(certificate.notBefore))"
+                ? "\(shown(index)) expired at \(UTCTime(certificate.notAfter))"
+                : "\(shown(index)) begins at \(UTCTime(certificate.notBefore))"
             if index > 0, index == certificates.count - 1, certificate.isSelfSigned {
                 warnings.append(CredentialWarning(.rootNotValid, "\(found); clients use their own copy."))
                 continue
             }
             throw CredentialError(
                 isExpired ? .expired : .notYetValid, certificatePath,
-                expected: "certificates that are valid at \(UTCTime.text(now))", found: found,
+                expected: "certificates that are valid at \(UTCTime(now))", found: found,
                 next: isExpired
                     ? "Renew the certificate; if it was renewed, name the new file."
                     : "Check this machine's clock with `date -u`.")

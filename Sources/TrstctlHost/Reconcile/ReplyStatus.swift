@@ -14,7 +14,7 @@ struct ReplyStatus {
 
     /// One line.
     var summary: String {
-        let message = printable(Bytes(status.message), limit: 4096)
+        let message = readable(status.message.utf8)
         return message.isEmpty ? "\(code)" : message
     }
 
@@ -23,11 +23,11 @@ struct ReplyStatus {
         var lines = status.detail.utf8.prefix(16_384).split(
             separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false
         )
-        .map { printable(Bytes(Array($0)), limit: 4096) }
+        .map { readable($0) }
         while lines.last == "" { lines.removeLast() }
         if !status.fix.isEmpty {
             lines += status.fix.utf8.prefix(4096).split(separator: UInt8(ascii: "\n"))
-                .map { printable(Bytes(Array($0)), limit: 4096) }
+                .map { readable($0) }
         }
         return lines.joined(separator: "\n")
     }

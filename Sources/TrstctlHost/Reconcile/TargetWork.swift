@@ -62,7 +62,7 @@ struct TargetWork: Sendable {
                 try await prove()
                 report.isProven = true
             }
-            report.summary = printable(Bytes(response.summary), limit: 512)
+            report.summary = readable(response.summary.utf8, limit: 512)
         } catch {
             var failure = error
             report.denials = scope.denials

@@ -44,8 +44,11 @@ final class OutputDrain: EventSource {
         var initial = State()
         if !takesFirstLine { initial.first = nil }
         state = Mutex(initial)
-        let token = try EventLoop.shared.add(self.pipe.raw, TRSTCTL_EPOLL_IN, self)
-        state.withLock { $0.token = token }
+        // Under the lock: the loop may call `handle` before `add` has returned, and that may need the token.
+        let descriptor = self.pipe.raw
+        try state.withLock { state throws(SystemError) in
+            state.token = try EventLoop.shared.add(descriptor, TRSTCTL_EPOLL_IN, self)
+        }
     }
 
     /// The last lines, for error messages.
@@ -92,6 +95,12 @@ final class OutputDrain: EventSource {
         }
         if let first { firstLine.set(first) }
         for line in lines { log(line) }
+    }
+
+    /// Gives up on a first line: the process has ended, and something else holds the stream open.
+    func endFirstLine() {
+        let first = state.withLock { $0.first.take() }
+        if let first { firstLine.set(.ended(first)) }
     }
 
     /// Stops reading; the writer gets SIGPIPE from now on.

@@ -1,3 +1,6 @@
+import Glibc
+import TrstctlPolicy
+
 /// Cuts what a connector prints into lines for the log: bounded, and with everything escaped that is not printable.
 ///
 /// A value without I/O. Overlong lines are cut, lines above the budget are counted and dropped.
@@ -14,59 +17,56 @@ package struct OutputLines: Sendable {
     private var left = OutputLines.budget
     /// How many bytes were dropped.
     package private(set) var dropped = 0
-    /// The last lines, for error messages.
-    package private(set) var tail: [String] = []
+    /// As they came: a flood costs no more than copying until somebody asks.
+    private var last: [(bytes: [UInt8], isCut: Bool)] = []
 
     package init() {}
+
+    /// The last lines, for error messages.
+    package var tail: [String] { last.map { OutputLines.text($0.bytes, $0.isCut) } }
 
     /// Takes in bytes as they come.
     ///
     /// - Returns: the lines that are complete now.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) -> [String] {
         var lines: [String] = []
-        for byte in bytes {
-            if byte == UInt8(ascii: "\n") {
-                if let finished = finish() { lines.append(finished) }
-            } else if line.count < OutputLines.maximumLine {
-                line.append(byte)
-            } else {
-                isCut = true
-                dropped += 1
+        var rest = bytes
+        while let start = rest.baseAddress, rest.count > 0 {
+            guard let end = memchr(start, Int32(UInt8(ascii: "\n")), rest.count) else {
+                add(rest)
+                break
             }
+            let length = UnsafeRawPointer(end) - start
+            add(UnsafeRawBufferPointer(rebasing: rest[..<length]))
+            if let finished = finish() { lines.append(finished) }
+            rest = UnsafeRawBufferPointer(rebasing: rest[(length + 1)...])
         }
         return lines
+    }
+
+    private mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        let room = OutputLines.maximumLine - line.count
+        line.append(contentsOf: bytes.prefix(room))
+        guard bytes.count > room else { return }
+        isCut = true
+        dropped += bytes.count - room
     }
 
     /// The last line, when it has no line feed; nil when there is none.
     package mutating func finish() -> String? {
         guard !line.isEmpty else { return nil }
-        defer {
-            line.removeAll(keepingCapacity: true)
-            isCut = false
-        }
-        let text = OutputLines.printable(line) + (isCut ? " […]" : "")
-        tail.append(text)
-        if tail.count > OutputLines.tailLines { tail.removeFirst() }
-        guard left >= line.count else {
-            dropped += line.count
+        let (finished, wasCut) = (line, isCut)
+        line.removeAll(keepingCapacity: true)
+        isCut = false
+        last.append((finished, wasCut))
+        if last.count > OutputLines.tailLines { last.removeFirst() }
+        guard left >= finished.count else {
+            dropped += finished.count
             return nil
         }
-        left -= line.count
-        return text
+        left -= finished.count
+        return OutputLines.text(finished, wasCut)
     }
 
-    /// The text with control characters, and what is not UTF-8, as `\xNN`: nothing in a log can move a cursor or forge a
-    /// line.
-    package static func printable(_ bytes: [UInt8]) -> String {
-        var result = ""
-        for scalar in String(decoding: bytes, as: UTF8.self).unicodeScalars {
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse:
-                result += "\\x{\(String(scalar.value, radix: 16))}"
-            default:
-                result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
+    private static func text(_ line: [UInt8], _ isCut: Bool) -> String { readable(line) + (isCut ? " […]" : "") }
 }

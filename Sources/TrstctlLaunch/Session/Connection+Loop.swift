@@ -138,14 +138,14 @@ extension Connection {
                 state.stallDeadline = .never
             case EAGAIN:
                 if state.stallDeadline == .never || state.outgoing.byteCount < before {
-                    state.stallDeadline = .after(milliseconds: Connection.writeStallMilliseconds)
+                    state.stallDeadline = .after(milliseconds: writeStall)
                     armTimer(&state, state.stallDeadline)
                 }
             case EPIPE, ECONNRESET:
                 // What the connector said last may still wait to be read; reading finds the end.
                 state.outgoing.removeAll()
             default:
-                return .failed("\(SystemError(stage: "writev", errno: error))")
+                return .failed("\(SystemError(stage: "sendmsg", errno: error))")
             }
             updateInterest(&state)
             return nil

@@ -15,7 +15,7 @@ package struct IncomingCall: Sendable {
 /// All decisions are the `Multiplexer`'s, a value under a mutex; this class moves bytes and wakes whoever waits.
 package final class Connection: EventSource {
     /// How long the connector may refuse to read before the session ends, in milliseconds.
-    static let writeStallMilliseconds: Int64 = 30_000
+    let writeStall: Int64
     let socket: OwnedDescriptor
     let state: Mutex<ConnectionState>
     let handler: @Sendable (IncomingCall) async -> Wire.Reply
@@ -28,20 +28,25 @@ package final class Connection: EventSource {
     ///   - socket: the connection.
     ///   - side: which end this is; a test can play the connector.
     ///   - limits: what this side accepts.
+    ///   - writeStall: how long the peer may refuse to read before the connection ends, in milliseconds.
     ///   - handler: answers the peer's calls; runs on the loop and must not block.
     /// - Throws: when the loop cannot watch the socket.
     package init(
         socket: consuming OwnedDescriptor, side: Multiplexer.Side = .host, limits: SessionLimits = SessionLimits(),
-        handler: @Sendable @escaping (IncomingCall) async -> Wire.Reply
+        writeStall: Int64 = 30_000, handler: @Sendable @escaping (IncomingCall) async -> Wire.Reply
     ) throws(SystemError) {
         self.socket = socket
+        self.writeStall = writeStall
         self.handler = handler
         state = Mutex(
             ConnectionState(
                 decoder: FrameDecoder(maximumFrameBytes: limits.frameBytes),
                 multiplexer: Multiplexer(side: side, limits: limits)))
-        let token = try EventLoop.shared.add(self.socket.raw, TRSTCTL_EPOLL_IN, self)
-        state.withLock { $0.token = token }
+        // Under the lock: the loop may call `handle` before `add` has returned, and that may need the token.
+        let descriptor = self.socket.raw
+        try state.withLock { state throws(SystemError) in
+            state.token = try EventLoop.shared.add(descriptor, TRSTCTL_EPOLL_IN, self)
+        }
     }
 
     /// Sets what the peer announced in Hello.

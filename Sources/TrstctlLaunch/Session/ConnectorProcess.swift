@@ -29,7 +29,12 @@ final class ConnectorProcess: Sendable {
         self.directory = Mutex(consume directory)
         self.standardOutput = try OutputDrain(standardOutput, takesFirstLine: true) { log(.standardOutput, $0) }
         self.standardError = try OutputDrain(standardError, takesFirstLine: false) { log(.standardError, $0) }
-        watcher = try ExitWatcher(child)
+        let output = self.standardOutput
+        watcher = try ExitWatcher(child) {
+            guard output.firstLine.value == nil else { return }
+            // What it wrote last is still in the pipe, which may never end: a descendant can hold it open.
+            _ = LoopTimer(at: .after(milliseconds: ConnectorProcess.drainMilliseconds)) { output.endFirstLine() }
+        }
         exit = watcher.exit
     }
 
@@ -80,18 +85,23 @@ private final class ExitWatcher: EventSource {
     let exit = OneShot<ExitStatus>()
     private let child: ChildProcess
     private let token: Mutex<UInt64?>
+    private let hasEnded: @Sendable () -> Void
 
-    init(_ child: ChildProcess) throws(SystemError) {
+    init(_ child: ChildProcess, hasEnded: @Sendable @escaping () -> Void) throws(SystemError) {
         self.child = child
+        self.hasEnded = hasEnded
         token = Mutex(nil)
-        let token = try EventLoop.shared.add(child.pidfd, TRSTCTL_EPOLL_IN, self)
-        self.token.withLock { $0 = token }
+        // Under the lock: the loop may call `handle` before `add` has returned, and that needs the token.
+        try token.withLock { token throws(SystemError) in
+            token = try EventLoop.shared.add(child.pidfd, TRSTCTL_EPOLL_IN, self)
+        }
     }
 
     func handle(_ events: UInt32) {
         guard let status = child.tryReap() else { return }
         close()
         exit.set(status)
+        hasEnded()
     }
 
     func close() {

@@ -1,7 +1,7 @@
 import Glibc
 import TrstctlSystem
 
-/// The frames that wait to be written, gathered into one writev(2) at a time.
+/// The frames that wait to be written, gathered into one sendmsg(2) at a time.
 struct OutgoingQueue: Sendable {
     private var frames: [Bytes] = []
     private var first = 0
@@ -18,7 +18,7 @@ struct OutgoingQueue: Sendable {
 
     mutating func removeAll() { self = OutgoingQueue() }
 
-    /// Writes as much as the descriptor takes.
+    /// Writes as much as the socket takes; never raises SIGPIPE, whatever the process does about that signal.
     ///
     /// - Returns: 0 when everything was written, otherwise the error number: EAGAIN when the peer must read first.
     mutating func write(to descriptor: Int32) -> Int32 {
@@ -30,7 +30,14 @@ struct OutgoingQueue: Sendable {
                 vectors.append(
                     iovec(iov_base: frames[index].unsafeBase.map { $0 + skip }, iov_len: frames[index].count - skip))
             }
-            let count = withExtendedLifetime(frames) { writev(descriptor, vectors, Int32(vectors.count)) }
+            let count = withExtendedLifetime(frames) {
+                vectors.withUnsafeMutableBufferPointer { vectors in
+                    var message = msghdr()
+                    message.msg_iov = vectors.baseAddress
+                    message.msg_iovlen = vectors.count
+                    return sendmsg(descriptor, &message, Int32(MSG_NOSIGNAL))
+                }
+            }
             if count < 0 {
                 guard errno == EINTR else { return errno }
                 continue

@@ -11,6 +11,8 @@ package final class Session: Sendable {
         package var handshake: Int64 = 10_000
         /// The answer to Hello.
         package var hello: Int64 = 10_000
+        /// How long it may refuse to read before the session ends.
+        package var writeStall: Int64 = 30_000
         /// From Shutdown to SIGTERM.
         package var grace: Int64 = 2_000
         /// From SIGTERM to SIGKILL.
@@ -73,6 +75,11 @@ package final class Session: Sendable {
         case .closed(.violation(let error)):
             return SessionError(
                 .protocolViolation, connector: name, message: "violated the protocol: \(error)",
+                output: process.standardError.tail,
+                fix: "This is a bug of the connector; report it to its author with this text.")
+        case .closed(.writeStalled):
+            return SessionError(
+                .timeout, connector: name, message: "stopped reading for \(timeouts.writeStall) ms",
                 output: process.standardError.tail,
                 fix: "This is a bug of the connector; report it to its author with this text.")
         case .closed(let end):

@@ -1,4 +1,5 @@
 import Glibc
+import TrstctlPolicy
 import TrstctlProcess
 import TrstctlSystem
 import TrstctlWire
@@ -9,9 +10,11 @@ extension Session {
         _ request: SessionRequest, _ process: ConnectorProcess
     ) async throws(SessionError) -> Connection {
         let line = try await handshakeLine(request, process)
-        let socket = try dial(line, request, process)
+        let socket = try await dial(line, request, process)
         do {
-            return try Connection(socket: socket, limits: request.limits, handler: request.handler)
+            return try Connection(
+                socket: socket, limits: request.limits, writeStall: request.timeouts.writeStall,
+                handler: request.handler)
         } catch {
             throw SessionError(.handshakeSocket, connector: request.name, message: "cannot be talked to: \(error)")
         }
@@ -32,7 +35,7 @@ extension Session {
                     + "where the handshake line was expected")
         case .ended(let text):
             let exit = await process.exit.wait(until: .after(milliseconds: 1_000))
-            let found = text.isEmpty ? "nothing" : "\"\(OutputLines.printable(text))\" without a line feed"
+            let found = text.isEmpty ? "nothing" : "\"\(readable(text))\" without a line feed"
             throw SessionError(
                 .handshakeExited, connector: name,
                 message: "\(exit == nil ? "closed its output" : "ended") before the handshake; it printed \(found)",
@@ -54,8 +57,8 @@ extension Session {
 
     private static func dial(
         _ line: [UInt8], _ request: SessionRequest, _ process: ConnectorProcess
-    ) throws(SessionError) -> OwnedDescriptor {
-        let found = "\"\(OutputLines.printable(Array(line.prefix(200))))\""
+    ) async throws(SessionError) -> OwnedDescriptor {
+        let found = "\"\(readable(line.prefix(200)))\""
         do {
             let name = try HandshakeLine.socketName(in: line, directory: Array(process.directoryPath.utf8))
             return try process.dial(name)
@@ -63,8 +66,10 @@ extension Session {
             throw SessionError(
                 error.code, connector: request.name, message: "\(error.expectation); it printed \(found)")
         } catch let error as DialError {
+            // If it died, that says more than the refused connection.
+            let exit = await process.exit.wait(until: .after(milliseconds: 200))
             throw SessionError(
-                error.code, connector: request.name, message: "announced \(found), but \(error.explanation)")
+                error.code, connector: request.name, message: "announced \(found), but \(error.explanation)", exit: exit)
         } catch {
             throw SessionError(.handshakeSocket, connector: request.name, message: "\(error)")
         }
@@ -90,7 +95,7 @@ extension Session {
             throw SessionError(
                 .hello, connector: name,
                 message: "answered Hello with \(reply.status?.code ?? .unknown): "
-                    + OutputLines.printable(Array((reply.status?.message ?? "").utf8.prefix(4096))))
+                    + readable((reply.status?.message ?? "").utf8))
         }
         try check(hello, name)
         connection.setPeerLimits(SessionLimits(hello.limits))
@@ -108,7 +113,7 @@ extension Session {
                     ? "Update trstctl, or install an older release of the connector." : "Update the connector.")
         }
         guard Array((hello.description?.name ?? "").utf8) == Array(name.utf8) else {
-            let found = OutputLines.printable(Array((hello.description?.name ?? "").utf8.prefix(128)))
+            let found = readable((hello.description?.name ?? "").utf8, limit: 128)
             throw SessionError(
                 .name, connector: name, message: "calls itself \"\(found)\"; its file was found under another name",
                 fix:

@@ -20,6 +20,28 @@ package func printable(_ bytes: Bytes, limit: Int = 512) -> String {
     return bytes.count > limit ? text + "… (\(bytes.count) bytes)" : text
 }
 
+/// Text for people, from outside, made safe to show: letters of any script stay, what could move a cursor, hide or forge
+/// a line stands as `\\x{N}`, and what is not UTF-8 as U+FFFD.
+///
+/// For names and paths use `printable`, which never shows two different names alike.
+///
+/// - Parameters:
+///   - bytes: anything.
+///   - limit: how many bytes are shown before the text is cut off.
+/// - Returns: the text, on one line.
+package func readable(_ bytes: some Collection<UInt8>, limit: Int = 4096) -> String {
+    var text = ""
+    for scalar in String(decoding: bytes.prefix(max(0, limit)), as: UTF8.self).unicodeScalars {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse:
+            text += "\\x{\(String(scalar.value, radix: 16))}"
+        default:
+            text.unicodeScalars.append(scalar)
+        }
+    }
+    return bytes.count > limit ? text + " […]" : text
+}
+
 /// A text as `printable(_: Bytes)` shows it.
 package func printable(_ text: String) -> String { printable(Bytes(text)) }
 

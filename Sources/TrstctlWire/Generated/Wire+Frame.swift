@@ -9,7 +9,7 @@ extension Wire {
     /// Frame: it has no fields.
     package struct Frame: Hashable, Sendable {
         /// What `kind` can be.
-        package enum Kind: Hashable, Sendable {
+        package indirect enum Kind: Hashable, Sendable {
             /// Field 2.
             case call(Wire.Call)
             /// Field 3.
@@ -82,7 +82,7 @@ extension Wire {
     /// Call: it has no fields.
     package struct Call: Hashable, Sendable {
         /// What `method` can be.
-        package enum Method: Hashable, Sendable {
+        package indirect enum Method: Hashable, Sendable {
             /// Host to connector: 16 to 99.
             case hello(Wire.HelloRequest)
             /// Field 17.
@@ -363,7 +363,7 @@ extension Wire {
     /// Reply: it has no fields.
     package struct Reply: Hashable, Sendable {
         /// What `result` can be.
-        package enum Result: Hashable, Sendable {
+        package indirect enum Result: Hashable, Sendable {
             /// Field 16.
             case hello(Wire.HelloResponse)
             /// Field 17.

@@ -1,0 +1,39 @@
+import CTrstctlSystem
+import Glibc
+import TrstctlLaunch
+
+// Measures sessions with the echo connector; `scripts/bench` compares with what C can do.
+
+let usage = """
+    usage: trstctl-bench start DIRECTORY COUNT
+           trstctl-bench verify DIRECTORY COUNT
+           trstctl-bench ping DIRECTORY COUNT SIZE
+           trstctl-bench log DIRECTORY COUNT
+           trstctl-bench read-file DIRECTORY COUNT
+    DIRECTORY holds trstctl-connector-echo. Prints the median in nanoseconds.
+    """
+
+/// What the arguments ask for.
+func bench(_ arguments: [String]) async throws -> Int64 {
+    guard arguments.count >= 3, let count = Int(arguments[2]), count > 0 else { throw BenchError(usage) }
+    let bench = Bench(directory: arguments[1], count: count)
+    switch (arguments[0], arguments.count) {
+    case ("start", 3): return try await bench.start()
+    case ("verify", 3): return try bench.verify()
+    case ("ping", 4): return try await bench.ping(bytes: Int(arguments[3]) ?? 64)
+    case ("log", 3): return try await bench.nested(.log)
+    case ("read-file", 3): return try await bench.nested(.readFile)
+    default: throw BenchError(usage)
+    }
+}
+
+signal(SIGPIPE, SIG_IGN)
+trstctl_tune_malloc()
+do {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    print(try await EventLoop.run { try await bench(arguments) })
+} catch {
+    let text = Array("trstctl-bench: \(error)\n".utf8)
+    _ = write(2, text, text.count)
+    exit(2)
+}

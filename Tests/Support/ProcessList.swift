@@ -1,0 +1,56 @@
+import Foundation
+import Glibc
+
+/// What this process and its children hold, as /proc tells.
+package enum ProcessList {
+    /// Running processes whose words or environment name a path; their numbers.
+    ///
+    /// - Parameter text: for example a test's own directory, which nothing else names.
+    package static func running(in text: String) -> [Int32] {
+        children(of: getpid()).filter { pid in
+            ["cmdline", "environ"].contains { file in
+                guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/\(file)") else { return false }
+                return data.range(of: Data(text.utf8)) != nil
+            }
+        }
+    }
+
+    /// Children that ended and were not reaped.
+    package static var zombies: [Int32] { children(of: getpid()).filter { status(of: $0) == "Z" } }
+
+    /// Whether a process runs: exists, and is no zombie.
+    package static func isRunning(_ pid: Int32) -> Bool {
+        guard let status = status(of: pid) else { return false }
+        return status != "Z" && status != "X"
+    }
+
+    /// How many descriptors this process has open.
+    package static var openDescriptors: Int {
+        ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count
+    }
+
+    /// The most memory that this process has ever used, in bytes.
+    package static var peakMemory: Int {
+        let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+        let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
+        return (line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) } ?? 0)
+            << 10
+    }
+
+    /// The direct children of a process.
+    package static func children(of parent: Int32) -> [Int32] {
+        let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(parent)/task")) ?? []
+        return tasks.flatMap { task -> [Int32] in
+            let text = try? String(contentsOfFile: "/proc/\(parent)/task/\(task)/children", encoding: .utf8)
+            return (text ?? "").split(separator: " ").compactMap { Int32($0) }
+        }
+    }
+
+    /// The third field of /proc/PID/stat, after the name in parentheses.
+    private static func status(of pid: Int32) -> Character? {
+        guard let text = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8),
+            let end = text.lastIndex(of: ")")
+        else { return nil }
+        return text[end...].dropFirst(2).first
+    }
+}

@@ -1,0 +1,300 @@
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+import TrstctlPolicy
+import TrstctlProcess
+import TrstctlSystem
+import TrstctlTestSupport
+import TrstctlWire
+
+@testable import TrstctlLaunch
+
+/// How sessions begin and end, many times and at awkward moments: nothing is left, whatever happens.
+@Suite("Life of sessions")
+struct SessionLifecycleTests {
+    @Test("200 starts and stops leave no zombie, no descriptor and no directory")
+    func manyCycles() async throws {
+        let bench = try SessionBench()
+        try HostileConnector.shared().install("healthy", in: bench.plugins.path)
+        let executable = try bench.executable("healthy")
+        let count = 200
+        let descriptors = ProcessList.openDescriptors
+        let zombies = ProcessList.zombies.count
+        for _ in 0..<count {
+            let (session, _) = try await Session.start(executable, bench.request("healthy"))
+            #expect(await session.stop() == .exited(0))
+        }
+        // Other tests of this process open some too; one a cycle would be 200.
+        #expect(ProcessList.openDescriptors - descriptors < count / 2)
+        #expect(ProcessList.zombies.count - zombies < count / 2)
+        #expect(bench.runDirectories == [])
+        try await bench.expectAllWell()
+    }
+
+    @Test("100 refused starts leave no zombie, no descriptor and no directory")
+    func manyRefusals() async throws {
+        let bench = try SessionBench()
+        try HostileConnector.shared().install("junk", in: bench.plugins.path)
+        let executable = try bench.executable("junk")
+        let count = 100
+        let descriptors = ProcessList.openDescriptors
+        let zombies = ProcessList.zombies.count
+        for _ in 0..<count {
+            await #expect(throws: SessionError(.handshakeGrammar, connector: "junk", message: "")) {
+                _ = try await Session.start(executable, bench.request("junk"))
+            }
+        }
+        #expect(ProcessList.openDescriptors - descriptors < count / 2)
+        #expect(ProcessList.zombies.count - zombies < count / 2)
+        #expect(bench.runDirectories == [])
+        try await bench.expectAllWell()
+    }
+
+    @Test("A start that is cancelled while it waits for the handshake leaves nothing")
+    func cancelledStart() async throws {
+        let bench = try SessionBench()
+        try HostileConnector.shared().install("silent", in: bench.plugins.path)
+        let executable = try bench.executable("silent")
+        let pid = OneShot<Int32>()
+        let start = Task {
+            try await Session.start(bench.request("silent")) { directory, environment, output, error in
+                let confinement = try Confinement(try SandboxProfile(for: executable.kind), runDirectory: directory)
+                let child = try executable.start(
+                    under: confinement, environment: environment, standardOutput: output, standardError: error)
+                pid.set(child.pid)
+                return child
+            }
+        }
+        let number = try #require(await pid.wait(until: .after(milliseconds: 20_000)))
+        start.cancel()
+        let error = await #expect(throws: SessionError.self) { _ = try await start.value }
+        #expect(error?.code == .cancelled, "\(String(describing: error))")
+        #expect(!ProcessList.isRunning(number))
+        try await bench.expectAllWell()
+    }
+
+    @Test("A start that is cancelled before it begins leaves nothing")
+    func cancelledBeforeStart() async throws {
+        let bench = try SessionBench()
+        try HostileConnector.shared().install("silent", in: bench.plugins.path)
+        let executable = try bench.executable("silent")
+        let go = OneShot<Bool>()
+        let start = Task {
+            _ = await go.wait(until: .after(milliseconds: 20_000))
+            return try await Session.start(executable, bench.request("silent"))
+        }
+        start.cancel()
+        go.set(true)
+        let error = await #expect(throws: SessionError.self) { _ = try await start.value }
+        #expect(error?.code == .cancelled, "\(String(describing: error))")
+        try await bench.expectAllWell()
+    }
+
+    @Test("A connector that was stopped with SIGSTOP is ended all the same")
+    func stopsSuspended() async throws {
+        let bench = try SessionBench()
+        let session = try await bench.start("healthy") { request in
+            request.timeouts.grace = 100
+            request.timeouts.patience = 100
+        }
+        try #require(kill(session.processID, SIGSTOP) == 0)
+        #expect(await session.stop() == .signalled(SIGKILL))
+        try await bench.expectAllWell()
+    }
+
+    @Test("A connector that dies between two calls fails the next one with how it ended")
+    func diesIdle() async throws {
+        let bench = try SessionBench()
+        let session = try await bench.start("healthy")
+        #expect(try await session.ping() == "pong")
+        try #require(kill(session.processID, SIGKILL) == 0)
+        let error = await #expect(throws: SessionError.self) {
+            while true { _ = try await session.ping() }
+        }
+        #expect(error?.code == .crashed)
+        #expect(error?.exit == .signalled(SIGKILL))
+        #expect(await session.stop() == .signalled(SIGKILL))
+        try await bench.expectAllWell()
+    }
+
+    @Test("Stopping twice, and calling after a stop, is harmless")
+    func stopsTwice() async throws {
+        let bench = try SessionBench()
+        let session = try await bench.start("healthy")
+        #expect(await session.stop() == .exited(0))
+        #expect(await session.stop() == .exited(0))
+        let error = await #expect(throws: SessionError.self) { try await session.ping() }
+        #expect(error?.exit == .exited(0))
+        try await bench.expectAllWell()
+    }
+
+    @Test("Stopping while a call waits fails that call once and ends the process")
+    func stopsInCall() async throws {
+        let bench = try SessionBench()
+        let session = try await bench.start("waits-for-cancel") { $0.timeouts.grace = 200 }
+        let call = Task { try await session.ping(60_000) }
+        await session.stop()
+        await #expect(throws: SessionError.self) { _ = try await call.value }
+        try await bench.expectAllWell()
+    }
+
+    @Test("Cancelling a call tells the connector")
+    func cancellation() async throws {
+        let bench = try SessionBench()
+        let session = try await bench.start("waits-for-cancel")
+        let call = Task { try await session.ping(60_000) }
+        call.cancel()
+        let error = await #expect(throws: SessionError.self) { _ = try await call.value }
+        #expect(error?.code == .cancelled)
+        // Cancelled before it was sent, the connector never heard of it; once more, surely sent.
+        let sent = OneShot<Bool>()
+        let second = Task {
+            try await session.call(.ping(Wire.PingRequest()), deadline: .never, started: { _ in sent.set(true) })
+        }
+        #expect(await sent.wait(until: .after(milliseconds: 20_000)) == true)
+        second.cancel()
+        await #expect(throws: SessionError.self) { _ = try await second.value }
+        #expect(await bench.sees("cancelled"))
+        #expect(await session.stop() == .exited(0))
+        try await bench.expectAllWell()
+    }
+
+    @Test("Two calls to one connector run at the same time: each is answered only when both have begun")
+    func callsOverlap() async throws {
+        let bench = try SessionBench()
+        try BuiltProduct.link("echo", in: bench.plugins.path)
+        let (arrived, both) = (CallCount(), OneShot<Bool>())
+        let request = bench.request("echo") { incoming in
+            if case .progress = incoming.call.method {
+                if arrived.increment() == 2 { both.set(true) }
+                // Were the calls made one after the other, the second would wait for this answer, and this for it.
+                guard await both.wait(until: .after(milliseconds: 20_000)) == true else {
+                    return Wire.Reply(status: Wire.Status(code: .deadlineExceeded))
+                }
+            }
+            return await SessionBench.answer(incoming)
+        }
+        let (session, _) = try await Session.start(try bench.executable("echo"), request)
+        let targets = ["one", "two"]
+        for target in targets {
+            let config = [Wire.ConfigEntry(name: "sleep_ms", value: Wire.ConfigValue(kind: .integer(1)))]
+            let request = Wire.ConfigureRequest(target: target, config: Echo.defaults + config, secretNames: [])
+            let reply = try await session.call(.configure(request), deadline: .after(milliseconds: 20_000))
+            #expect(reply.status?.code == .ok, "\(String(describing: reply.status))")
+        }
+        await withTaskGroup(of: Void.self) { group in
+            for target in targets {
+                group.addTask {
+                    let deployment = Wire.Deployment(target: target, fingerprint: String(repeating: "ab", count: 32))
+                    let call = Wire.ApplyRequest(deployment: deployment, recording: false)
+                    let reply = try? await session.call(
+                        .apply(call), scopeToken: Bytes([UInt8](repeating: 7, count: 16)),
+                        deadline: .after(milliseconds: 60_000))
+                    #expect(reply?.status?.code == .ok, "\(String(describing: reply?.status))")
+                }
+            }
+        }
+        #expect(both.value == true)
+        #expect(await session.stop() == .exited(0))
+        try await bench.expectAllWell()
+    }
+
+    @Test("A file that is swapped and overwritten during 200 starts never runs with bytes that are not pinned")
+    func swappedFile() async throws {
+        let bench = try SessionBench()
+        let hostile = try HostileConnector.shared()
+        let path = try hostile.install("healthy", in: bench.plugins.path)
+        let pins = Pins([try bench.executable("healthy").digest])
+        let discovery = Discovery(SearchPath(explicit: [Bytes(bench.plugins.path)], variable: nil, home: nil))
+        let name = try #require(ConnectorName("healthy"))
+        let swapper = try Swapper(path, good: hostile.path, evil: hostile.evilPath)
+        var (started, refused) = (0, 0)
+        for _ in 0..<200 {
+            let executable: VerifiedExecutable
+            do {
+                executable = try VerifiedExecutable(verifying: try discovery.candidate(name), pins: pins)
+            } catch {
+                refused += 1
+                continue
+            }
+            let (session, _) = try await Session.start(executable, bench.request("healthy"))
+            #expect(await session.stop() == .exited(0))
+            started += 1
+        }
+        swapper.stop()
+        #expect(started + refused == 200)
+        #expect(!bench.printed.contains { $0.contains("never pinned") })
+        // The other bytes do say so when they run.
+        try FileManager.default.removeItem(atPath: path)
+        try FileManager.default.copyItem(atPath: hostile.evilPath, toPath: path)
+        let (session, _) = try await Session.start(try bench.executable("healthy"), bench.request("healthy"))
+        await session.stop()
+        #expect(bench.printed.contains { $0.contains("never pinned") })
+        try await bench.expectAllWell()
+    }
+
+    @Test("Directories of hosts that are gone are swept; those in use, young ones and strangers' stay")
+    func sweep() async throws {
+        let bench = try SessionBench()
+        let session = try await bench.start("healthy")
+        let used = try #require(bench.runDirectories.first)
+        let base = bench.runtimeBase
+        for name in ["run-00000000000000aa", "run-00000000000000bb", "other"] {
+            try #require(mkdir("\(base)/\(name)", 0o700) == 0)
+        }
+        try Data().write(to: URL(fileURLWithPath: "\(base)/run-00000000000000aa/s"))
+        for name in ["run-00000000000000aa", "other", used] {
+            var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
+            try #require(utimensat(AT_FDCWD, "\(base)/\(name)", &times, 0) == 0)
+        }
+        RunDirectory.sweep(base: base)
+        #expect(Set(bench.runDirectories) == ["run-00000000000000bb", "other", used])
+        #expect(try await session.ping() == "pong")
+        await session.stop()
+        for name in ["run-00000000000000bb", "other"] { rmdir("\(base)/\(name)") }
+        try await bench.expectAllWell()
+    }
+}
+
+/// Echo's configuration as the host fills it in.
+private enum Echo {
+    static let defaults = [
+        Wire.ConfigEntry(name: "fail_times", value: Wire.ConfigValue(kind: .integer(0))),
+        Wire.ConfigEntry(name: "crash_by", value: Wire.ConfigValue(kind: .text("trap"))),
+        Wire.ConfigEntry(name: "junk_stdout", value: Wire.ConfigValue(kind: .integer(0))),
+        Wire.ConfigEntry(name: "write_text", value: Wire.ConfigValue(kind: .text("echo\n"))),
+        Wire.ConfigEntry(name: "probe", value: Wire.ConfigValue(kind: .boolean(false))),
+    ]
+}
+
+/// Puts good and evil bytes in one place by turns, by rename and by overwriting, until it is stopped.
+private final class Swapper: Sendable {
+    private let isStopped = Mutex(false)
+    private let ended = DispatchSemaphore(value: 0)
+
+    init(_ path: String, good: String, evil: String) throws {
+        let contents = try [good, evil].map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+        Thread.detachNewThread { [self] in
+            var round = 0
+            while !isStopped.withLock({ $0 }) {
+                round += 1
+                let content = contents[round % 2]
+                if round % 4 < 2 {
+                    try? content.write(to: URL(fileURLWithPath: path + ".new"))
+                    chmod(path + ".new", 0o755)
+                    rename(path + ".new", path)
+                } else if let file = FileHandle(forUpdatingAtPath: path) {
+                    try? file.write(contentsOf: content)
+                    try? file.close()
+                }
+            }
+            ended.signal()
+        }
+    }
+
+    func stop() {
+        isStopped.withLock { $0 = true }
+        ended.wait()
+    }
+}
