@@ -128,6 +128,26 @@ struct ConcurrencyTests {
         #expect(codes.values.filter { $0 == .ok }.count == 64)
     }
 
+    @Test("More than 16 MiB of waiting calls are refused")
+    func windowOfBytes() throws {
+        let served = try ServedConnector(
+            Scripted(onDeploy: { _, host throws(ConnectorError) in
+                _ = try host.stat("/f")
+                return .unchanged("")
+            }))
+        try served.host.configure("edge", Scripted.config, secrets: ["token"])
+        let first = try served.host.start(.apply("edge"))
+        let stat = try served.host.receiveCall()
+        var large = Wire.Deployment.sample()
+        large.chain = Bytes([UInt8](repeating: 0x61, count: 4_000_000))
+        let others = try (0..<5).map { _ in try served.host.start(.read(Wire.ReadRequest(deployment: large))) }
+        #expect(try served.host.receiveReply(others[4]).status?.code == .resourceExhausted)
+        try served.host.reply(stat.id, .stat(Wire.StatResponse()))
+        for id in [first] + others.dropLast() {
+            #expect(try served.host.receiveReply(id).status?.code == .ok)
+        }
+    }
+
     @Test("Thousands of calls with nested calls at four at a time lose nothing")
     func many() throws {
         let served = try ServedConnector(

@@ -139,6 +139,8 @@ struct NGINXTests {
         "When NGINX is not running the files go back, and the error says what to do",
         arguments: [
             "nginx: [error] open() \"/run/nginx.pid\" failed (2: No such file or directory)\n",
+            "2026/11/21 08:55:10 [notice] 9#9: signal process started\n"
+                + "2026/11/21 08:55:10 [error] 9#9: open() \"/x/n.pid\" failed (2: No such file or directory)\n",
             "nginx: [error] invalid PID number \"\" in \"/run/nginx.pid\"\n",
             "nginx: [alert] kill(4242, 1) failed (3: No such process)\n",
             "nginx.service is not active, cannot reload.\n",
@@ -162,6 +164,16 @@ struct NGINXTests {
         #expect(status.code == .failedPrecondition)
         #expect(status.message.contains("cannot load certificate"))
         #expect(machine.files["/c"]?.content == "OLD\n")
+    }
+
+    @Test("A message of a running error log is shown without its date and process")
+    func loggedComplaint() throws {
+        let (_, host, machine) = try start()
+        machine.run = { _, command in
+            command.last == "-t" ? (1, "2026/11/21 08:55:10 [emerg] 9#9: host not found in upstream \"x\"\n") : (0, "")
+        }
+        let status = try status(machine, host)
+        #expect(status.message.contains("refuses the configuration: host not found in upstream \"x\". The files"))
     }
 
     @Test("It waits until the workers have changed")
@@ -228,6 +240,7 @@ struct NGINXTests {
             return (0, "")
         }
         #expect(try read(machine, host).fingerprint == Self.old)
+        #expect(machine.reads.isEmpty)
         #expect(try status(machine, host).code == .ok)
         #expect(machine.files["/c"] == FakeMachine.File(content: Self.fullchain + "KEY\n", mode: 0o600))
         #expect(machine.effects.filter { $0.hasPrefix("write") } == ["write /c"])

@@ -53,11 +53,12 @@ struct SigstoreBundle: Equatable, Sendable {
     }
 
     private static func checkVersion(_ type: [UInt8]?) throws(SignatureError) {
-        guard let type else { throw SignatureError(.badBundle, "the bundle has no mediaType") }
+        let next = "write the bundle with cosign 3, or with cosign 2.4 and later and --new-bundle-format"
+        guard let type else { throw SignatureError(.badBundle, "the bundle has no mediaType", next: next) }
         guard mediaTypes.contains(type) else {
             throw SignatureError(
                 .bundleVersion, "the bundle's mediaType is `\(PrintableText.of(type, limit: 96))`, not `\(mediaType)`",
-                next: "write the bundle with cosign 2.4 or later, --new-bundle-format")
+                next: next)
         }
     }
 

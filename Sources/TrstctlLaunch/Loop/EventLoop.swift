@@ -169,8 +169,9 @@ package final class EventLoop: TaskExecutor {
 
     private func run() {
         var events = [trstctl_epoll_event](repeating: trstctl_epoll_event(), count: 64)
+        var round = Round()
         while true {
-            runJobs()
+            runJobs(&round)
             let timeout = prepareToSleep()
             let count = trstctl_epoll_wait(epoll, &events, 64, timeout)
             state.withLock { $0.isSleeping = false }
@@ -179,23 +180,25 @@ package final class EventLoop: TaskExecutor {
         }
     }
 
-    private func runJobs() {
+    /// What one round works on.
+    ///
+    /// The lists change places with those of the state, so that no round allocates.
+    private struct Round: ~Copyable {
+        var jobs: [UnownedJob] = []
+        var flushes: [any EventSource] = []
+    }
+
+    private func runJobs(_ round: inout Round) {
         var left = EventLoop.jobsPerRound
         while left > 0 {
-            let jobs = state.withLock { state in
-                let jobs = state.jobs
-                state.jobs.removeAll(keepingCapacity: true)
-                return jobs
-            }
-            for job in jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
-            left -= max(1, jobs.count)
-            let flushes = state.withLock { state in
-                let flushes = state.flushes
-                state.flushes.removeAll(keepingCapacity: true)
-                return flushes
-            }
-            for source in flushes { source.flush() }
-            if jobs.isEmpty && flushes.isEmpty { return }
+            state.withLock { swap(&$0.jobs, &round.jobs) }
+            for job in round.jobs { job.runSynchronously(on: asUnownedTaskExecutor()) }
+            left -= max(1, round.jobs.count)
+            state.withLock { swap(&$0.flushes, &round.flushes) }
+            for source in round.flushes { source.flush() }
+            if round.jobs.isEmpty && round.flushes.isEmpty { return }
+            round.jobs.removeAll(keepingCapacity: true)
+            round.flushes.removeAll(keepingCapacity: true)
         }
     }
 

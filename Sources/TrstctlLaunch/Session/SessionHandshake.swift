@@ -69,7 +69,8 @@ extension Session {
             // If it died, that says more than the refused connection.
             let exit = await process.exit.wait(until: .after(milliseconds: 200))
             throw SessionError(
-                error.code, connector: request.name, message: "announced \(found), but \(error.explanation)", exit: exit)
+                error.code, connector: request.name, message: "announced \(found), but \(error.explanation)", exit: exit
+            )
         } catch {
             throw SessionError(.handshakeSocket, connector: request.name, message: "\(error)")
         }

@@ -5,33 +5,39 @@ internal import TrstctlSystem
 /// The memory of one message while it is packed: structs, pointers and copies of texts, freed together.
 struct Arena: ~Copyable {
     private static let chunkSize = 2048
-    private var chunks: [UnsafeMutableRawPointer] = []
+    /// What a chunk begins with: the address of the chunk before it.
+    ///
+    /// Keeps what follows aligned for any C type.
+    private static let headerSize = 16
+    private var last: UnsafeMutableRawPointer?
     private var next: UnsafeMutableRawPointer
     private var left: Int
 
     init() {
-        next = Arena.chunk(Arena.chunkSize)
-        left = Arena.chunkSize
-        chunks.append(next)
+        (last, next, left) = Arena.chunk(Arena.chunkSize, after: nil)
     }
 
     deinit {
-        for chunk in chunks { free(chunk) }
+        var chunk = last
+        while let memory = chunk {
+            chunk = memory.load(as: UnsafeMutableRawPointer?.self)
+            free(memory)
+        }
     }
 
-    private static func chunk(_ size: Int) -> UnsafeMutableRawPointer {
-        guard let memory = malloc(size) else { fatalError("out of memory") }
-        return memory
+    private static func chunk(
+        _ size: Int, after before: UnsafeMutableRawPointer?
+    ) -> (UnsafeMutableRawPointer, UnsafeMutableRawPointer, Int) {
+        guard let memory = malloc(size + headerSize) else { fatalError("out of memory") }
+        memory.storeBytes(of: before, as: UnsafeMutableRawPointer?.self)
+        return (memory, memory + headerSize, size)
     }
 
     /// Memory aligned for any C type.
     private mutating func raw(_ size: Int) -> UnsafeMutableRawPointer {
         let rounded = (size + 15) & ~15
         if rounded > left {
-            let size = max(rounded, Arena.chunkSize)
-            next = Arena.chunk(size)
-            left = size
-            chunks.append(next)
+            (last, next, left) = Arena.chunk(max(rounded, Arena.chunkSize), after: last)
         }
         defer {
             next += rounded

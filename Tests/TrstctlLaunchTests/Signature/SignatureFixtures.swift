@@ -14,7 +14,7 @@ func runTool(_ tool: String, _ arguments: [String], package: String) throws -> [
     let process = Process()
     process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments
-    let (output, errors) = (Pipe(), Pipe())
+    let (output, errors) = (Foundation.Pipe(), Foundation.Pipe())
     process.standardInput = FileHandle.nullDevice
     process.standardOutput = output
     process.standardError = errors
