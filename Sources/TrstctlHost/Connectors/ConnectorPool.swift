@@ -122,6 +122,7 @@ package final class ConnectorPool: Sendable {
                 log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
                 progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) })
             var request = SessionRequest(name: name.text) { await scopes.answer($0) }
+            request.confinement = confinement(name, isAsking)
             request.timeouts = options.timeouts
             request.runtimeBase = options.runtimeBase
             request.host.version = options.hostVersion
@@ -129,12 +130,25 @@ package final class ConnectorPool: Sendable {
             let (session, layers) = try await Session.start(executable, request)
             report.version = printable(Bytes(session.hello.connector?.version ?? ""), limit: 128)
             report.confinement = layers.layers.map(\.description)
+            report.warnings += layers.missing.map { "\(name) runs without a layer of its confinement, \($0)" }
+            if request.confinement == .off {
+                report.warnings.append("\(name) runs WITHOUT CONFINEMENT (confinement: off)")
+            }
             note(report, .start, "started", (report.warnings + [layers.description]).joined(separator: "; "))
             return .success(RunningConnector(session: session, report: report, scopes: scopes))
         } catch {
             report.error = "\(error)"
             note(report, .refusal, "refused", report.error)
             return .failure(ConnectorRefusal(description: "\(error)", report: report))
+        }
+    }
+
+    /// How much of the confinement may be missing. A connector that is only asked runs unpinned, so never without any.
+    private func confinement(_ name: ConnectorName, _ isAsking: Bool) -> ConfinementMode {
+        switch options.manifest?.manifest.plugin(name)?.confinement ?? .strict {
+        case .strict: .strict
+        case .bestEffort: .bestEffort
+        case .off: isAsking ? .bestEffort : .off
         }
     }
 

@@ -108,7 +108,15 @@ extension Host {
             change, in: file.contents, directory: file.directory, file: file.name)
         let changed = edit.text != file.contents
         let loaded = try LoadedManifest(edit.text, of: file, machinePlaces)
-        try loaded.checkFindings()
+        do throws(ManifestError) {
+            try loaded.checkFindings()
+        } catch {
+            // The place is one of the new text, which nobody has seen.
+            throw ManifestError(
+                .dangerousGrant, file: file.name,
+                "nothing was written, because with these grants the manifest would be refused: \(error.message)",
+                nextStep: error.nextStep)
+        }
         if changed { try file.replace(with: edit.text) }
         let approved = before?.grants ?? GrantSet()
         let findings = loaded.findings.filter { $0.plugin == pinning.name.text }

@@ -150,8 +150,8 @@ package struct KernelOffer: Sendable {
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | 0o2000000, 0, &ends) == 0 else {
             return Line(name: "peer-pidfd", isAvailable: false, finding: "no socket pair", consequence: "nothing works")
         }
-        let (one, _) = (OwnedDescriptor(ends[0]), OwnedDescriptor(ends[1]))
-        let peer = trstctl_peer_pidfd(one.raw)
+        let peer = trstctl_peer_pidfd(ends[0])
+        for end in ends { close(end) }
         if peer >= 0 { close(peer) }
         return Line(
             name: "peer-pidfd", isAvailable: peer >= 0,
