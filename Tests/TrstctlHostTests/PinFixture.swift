@@ -14,7 +14,7 @@ final class PinFixture: Sendable {
     private let pki: TestPKI
     private let credential: TestCredential
 
-    /// - Parameter config: the fields of the target's configuration, in YAML.
+    /// Makes the directory, installs the connector, issues the credential and writes the manifest.
     init(config: String = "", plugin: String = "") throws {
         scratch = try ScratchDirectory()
         plugins = try scratch.makeDirectory("plugins")
@@ -27,9 +27,7 @@ final class PinFixture: Sendable {
         try write(config: config, plugin: plugin)
     }
 
-    /// Writes the manifest.
-    ///
-    /// - Parameter plugin: the lines of the connector's entry, without indentation; empty leaves `plugins:` out.
+    /// Writes the manifest; `plugin` is the connector's entry without indentation, empty leaves `plugins:` out.
     func write(config: String, plugin: String = "", trust: String = "") throws {
         let entry =
             plugin.isEmpty ? "" : "plugins:\n  echo:\n" + plugin.split(separator: "\n").map { "    \($0)\n" }.joined()

@@ -143,7 +143,9 @@ package final class ConnectorPool: Sendable {
         }
     }
 
-    /// How much of the confinement may be missing. A connector that is only asked runs unpinned, so never without any.
+    /// How much of the confinement may be missing.
+    ///
+    /// A connector that is only asked runs unpinned, so never without any.
     private func confinement(_ name: ConnectorName, _ isAsking: Bool) -> ConfinementMode {
         switch options.manifest?.manifest.plugin(name)?.confinement ?? .strict {
         case .strict: .strict
@@ -171,6 +173,7 @@ package final class ConnectorPool: Sendable {
     ///   - manifest: nil means that nothing is pinned.
     ///   - allowUnpinned: the development override.
     ///   - isAsking: it is asked what it is, and granted nothing.
+    /// - Returns: the rules.
     static func rules(
         _ name: ConnectorName, _ manifest: LoadedManifest?, allowUnpinned: Set<ConnectorName>, isAsking: Bool
     ) -> VerificationRules {
@@ -181,7 +184,9 @@ package final class ConnectorPool: Sendable {
             manifestModified: manifest?.modified)
     }
 
-    /// Verifies on a worker thread. A file system that does not answer holds up that thread, not the run.
+    /// Verifies on a worker thread.
+    ///
+    /// A file system that does not answer holds up that thread, not the run.
     private func verify(_ name: ConnectorName, _ isAsking: Bool) async throws -> VerifiedExecutable {
         let searchPath = options.searchPath
         let rules = ConnectorPool.rules(

@@ -10,6 +10,7 @@ extension Host {
     ///
     /// - Parameter isRunning: start those that may run, confined and without any grant, to ask for their version;
     ///   otherwise nothing is run.
+    /// - Returns: a report for each, by name; files that are none of ours stand without a name.
     /// - Throws: `ManifestError`, `UsageError`.
     package func listPlugins(isRunning: Bool = false) async throws -> [PluginReport] {
         let overrides = try overrides()

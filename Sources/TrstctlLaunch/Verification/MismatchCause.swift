@@ -25,6 +25,7 @@ enum MismatchCause {
     ///   - sealed: the bytes that were found.
     ///   - pins: what was expected.
     ///   - manifestModified: when the manifest was last written, in seconds since 1970.
+    /// - Returns: a sentence without a full stop, or nil.
     static func guess(_ sealed: SealedExecutable, _ pins: Pins, manifestModified: Int64? = nil) -> String? {
         let start = FileSlice(sealed.descriptor.raw, at: 0, count: 64)
         if let known = beginnings.first(where: { start.starts(with: $0.bytes) }) { return known.cause }

@@ -52,13 +52,6 @@ package struct KeyRule: Hashable, Sendable {
         self.notBefore = notBefore
         self.notAfter = notAfter
     }
-
-    /// Whether the key may be used at this time.
-    ///
-    /// - Parameter now: seconds since 1970.
-    package func isValid(at now: Int64) -> Bool {
-        (notBefore.map { $0 <= now } ?? true) && (notAfter.map { now <= $0 } ?? true)
-    }
 }
 
 /// What must not be trusted any more, for all connectors: it outweighs every pin and every key.

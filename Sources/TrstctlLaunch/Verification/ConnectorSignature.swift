@@ -18,6 +18,7 @@ struct ConnectorSignature {
     /// - Parameters:
     ///   - sealed: the bytes that are to run.
     ///   - now: seconds since 1970.
+    /// - Returns: whose signature it is.
     /// - Throws: why the connector must not run, in words.
     func check(_ sealed: SealedExecutable, now: Int64 = Int64(time(nil))) throws(Refusal) -> SignatureState {
         var policy = SignaturePolicy(
