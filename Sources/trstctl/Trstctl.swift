@@ -67,7 +67,7 @@ struct Trstctl: ParsableCommand {
             4 differences found (plan --detailed-exitcode).
             """,
         version: programVersion,
-        subcommands: [Plan.self, Apply.self, Plugin.self, ManifestGroup.self, Audit.self, Version.self])
+        subcommands: [Plan.self, Apply.self, Plugin.self, ManifestGroup.self, Audit.self, Doctor.self, Version.self])
 
     @OptionGroup var global: GlobalOptions
 
