@@ -14,7 +14,7 @@ package struct KernelConfinement: Sendable {
     package var isolation: Isolation = []
     /// Descriptors of `cgroup.procs` files, open for writing: the groups that it joins.
     package var controlGroups: [Int32] = []
-    /// Its uid and gid, without supplementary groups and capabilities; not with `Isolation.user`. Nil keeps the host's.
+    /// Its uid and gid, without supplementary groups and capabilities; nil keeps the host's, as `Isolation.user` needs.
     package var user: UInt32?
     /// For tests: the steps, by their names in `SpawnError.stage`, that fail as if the kernel lacked them.
     package var failingStages: Set<String> = []
