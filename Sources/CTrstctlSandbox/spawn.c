@@ -126,7 +126,8 @@ static _Noreturn void become(const struct trstctl_spawn_request *request, const 
     int report = prepared->report, reads_proc = flags & TRSTCTL_SPAWN_PRIVATE_PROC;
     if (flags & TRSTCTL_SPAWN_USER_NAMESPACE)
         STEP(USER_NAMESPACE, trstctl_enter_user_namespace(prepared->uid_map, prepared->gid_map));
-    if (request->cgroup_count) STEP(CGROUP, trstctl_join_cgroups(request->cgroups, request->cgroup_count));
+    if (request->cgroup_count || request->cgroup != -1)
+        STEP(CGROUP, trstctl_join_cgroups(request->cgroups, request->cgroup_count));
     if (flags & TRSTCTL_SPAWN_NEW_SESSION) STEP(SESSION, setsid());
     arrange_descriptors(request, &report);
     reset_signals();
@@ -193,6 +194,10 @@ int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstc
         .flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
     if (request->flags & TRSTCTL_SPAWN_USER_NAMESPACE) arguments.flags |= CLONE_NEWUSER;
     if (has_pid_namespace(request->flags)) arguments.flags |= CLONE_NEWPID;
+    if (request->cgroup != -1) {
+        arguments.flags |= CLONE_INTO_CGROUP;
+        arguments.cgroup = (uint64_t)request->cgroup;
+    }
     set_signal_mask(&all, &before);
     // The memory is copied on write and not shared (no CLONE_VM): PR_SET_MDWE belongs to the memory, and would
     // otherwise be set on the host.
@@ -203,6 +208,9 @@ int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstc
     close(channel[1]);
     if (pid == -1) {
         close(channel[0]);
+        // What a group answers (clone(2)), and a namespace does not.
+        if (request->cgroup != -1 && (error == EACCES || error == EBUSY || error == ENODEV || error == EOPNOTSUPP))
+            return refuse(result, TRSTCTL_STAGE_CGROUP, error);
         int own = request->flags & TRSTCTL_SPAWN_USER_NAMESPACE;
         return refuse(result, own ? TRSTCTL_STAGE_USER_NAMESPACE : TRSTCTL_STAGE_CLONE, error);
     }

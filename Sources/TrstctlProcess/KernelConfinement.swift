@@ -12,9 +12,11 @@ package struct KernelConfinement: Sendable {
     package var filtersSystemCalls = false
     /// What it does not share with the host.
     package var isolation: Isolation = []
-    /// Descriptors of `cgroup.procs` files, open for writing: the groups that it joins.
+    /// The directory of the control group, version 2, in which it begins.
+    package var unifiedGroup: Int32?
+    /// Descriptors of `cgroup.procs` files, open for writing: the groups, version 1, that it joins.
     package var controlGroups: [Int32] = []
-    /// Its uid and gid, without supplementary groups and capabilities; not with `Isolation.user`. Nil keeps the host's.
+    /// Its uid and gid, without supplementary groups and capabilities; nil keeps the host's, as `Isolation.user` needs.
     package var user: UInt32?
     /// For tests: the steps, by their names in `SpawnError.stage`, that fail as if the kernel lacked them.
     package var failingStages: Set<String> = []

@@ -27,6 +27,7 @@ extension SpawnRequest {
         raw.landlock_ruleset = confinement.landlockRuleset ?? -1
         let profile = confinement.filtersSystemCalls ? TRSTCTL_SECCOMP_CONNECTOR : TRSTCTL_SECCOMP_NONE
         raw.seccomp_profile = Int32(profile.rawValue)
+        raw.cgroup = confinement.unifiedGroup ?? -1
         raw.user = confinement.user ?? 0
         raw.failing = confinement.failingBits
 

@@ -97,7 +97,10 @@ struct trstctl_spawn_request {
     int landlock_ruleset;  // from trstctl_landlock_ruleset, or -1; needs NO_NEW_PRIVS
     int seccomp_profile;   // TRSTCTL_SECCOMP_*; needs NO_NEW_PRIVS
 
-    const int *cgroups;  // open cgroup.procs files; the child joins each, v1 and v2 alike
+    // A group of version 2 (its directory, or -1) is where the child begins. One of version 1 it must join, through an
+    // open cgroup.procs file, and the kernel may then wait for an RCU grace period, some 10 ms.
+    int cgroup;
+    const int *cgroups;
     size_t cgroup_count;
     uint32_t user;       // uid and gid of the process, without supplementary groups or capabilities; 0 keeps the caller's
     uint32_t failing;    // for tests: 1 << stage, of steps that fail with ENOSYS as if the kernel lacked them

@@ -172,7 +172,7 @@ package struct Confinement: Sendable {
         request.confinement.landlockRuleset = planned.contains(.landlock) ? ruleset?.descriptor.raw : nil
         request.confinement.filtersSystemCalls = planned.contains(.seccomp)
         request.confinement.isolation = isolation
-        request.confinement.controlGroups = hold.group?.processFiles ?? []
+        hold.group?.apply(to: &request.confinement)
         request.confinement.user = hold.user?.uid
         request.confinement.failingStages = Set(failing.flatMap(\.stages))
     }

@@ -6,7 +6,9 @@ package import TrstctlSystem
 /// The reservation is a lock (flock(2)) on a file in one fixed directory, so that hosts with different runtime
 /// directories do not share one either; the kernel releases it when the host ends, however it ends.
 package final class ConnectorUser: Sendable {
-    /// 256 numbers that nobody hands out: systemd documents 60706 to 61183 as unused (its UIDS-GIDS page; dynamic users
+    /// 256 numbers that nobody hands out.
+    ///
+    /// systemd documents 60706 to 61183 as unused (its UIDS-GIDS page; dynamic users
     /// begin at 61184), Debian's base-passwd has assigned 63434 and 64000 and up of what it reserves, login.defs(5) ends
     /// at 60000, subordinate ids begin at 100000. Below 65536, so that they exist in a container with 16-bit ids.
     package static let range: ClosedRange<UInt32> = 60_800...61_055

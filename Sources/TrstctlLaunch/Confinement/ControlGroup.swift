@@ -11,6 +11,7 @@ package final class ControlGroup: Sendable {
     package let directories: [String]
     /// For a report, for example `v1` or `v2`.
     package let summary: String
+    private let unified: SharedDescriptor?
     private let processes: [SharedDescriptor]
     private let killFile: String?
 
@@ -35,12 +36,21 @@ package final class ControlGroup: Sendable {
                     if !controllers.isEmpty { throw error }
                 }
             }
+            var unified: SharedDescriptor?
             var processes: [SharedDescriptor] = []
             for directory in made {
-                let path = directory + "/cgroup.procs"
-                let number = try retryingInterrupts("open", path) { open(path, O_WRONLY | O_CLOEXEC) }
-                processes.append(SharedDescriptor(number))
+                if hierarchies.contains(where: { $0.isUnified && directory.hasPrefix($0.mountPoint + "/") }) {
+                    unified = SharedDescriptor(
+                        try retryingInterrupts("open", directory) {
+                            open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+                        })
+                } else {
+                    let path = directory + "/cgroup.procs"
+                    processes.append(
+                        SharedDescriptor(try retryingInterrupts("open", path) { open(path, O_WRONLY | O_CLOEXEC) }))
+                }
             }
+            self.unified = unified
             self.processes = processes
         } catch {
             for directory in made { rmdir(directory) }
@@ -58,8 +68,11 @@ package final class ControlGroup: Sendable {
         }
     }
 
-    /// The files that the child joins through.
-    var processFiles: [Int32] { processes.map { $0.descriptor.raw } }
+    /// Puts the child into the groups.
+    func apply(to confinement: inout KernelConfinement) {
+        confinement.unifiedGroup = unified?.raw
+        confinement.controlGroups = processes.map(\.raw)
+    }
 
     /// Kills all that is in the group; nothing where version 2 is not mounted.
     func killAll() {

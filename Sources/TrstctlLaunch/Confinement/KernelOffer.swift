@@ -68,7 +68,7 @@ package struct KernelOffer: Sendable {
                 "one uid of \(ConnectorUser.range.lowerBound) to \(ConnectorUser.range.upperBound) for each connector"
         case .cgroup:
             let group = try ControlGroup(ConfinementLimits())
-            confinement.controlGroups = group.processFiles
+            group.apply(to: &confinement)
             try rehearse(confinement)
             return group.findings
         case .resourceLimits:

@@ -52,12 +52,8 @@ struct Probe {
         }
     }
 
-    /// Runs the probe and collects its answers.
-    ///
-    /// - Parameters:
-    ///   - without: layers that are left out.
-    ///   - failing: layers that fail as if the kernel lacked them.
-    ///   - only: the one attempt to make, instead of all that do not end the process.
+    /// Runs the probe and collects its answers; `without` leaves layers out, `failing` makes them fail as if the kernel
+    /// lacked them, `only` names the one attempt to make instead of all that do not end the process.
     func run(
         mode: ConfinementMode = .strict, without: Set<Layer> = [], failing: Set<Layer> = [], only: String? = nil,
         limits: ConfinementLimits = ConfinementLimits()
