@@ -8,7 +8,7 @@ package final class ScratchDirectory: Sendable {
 
     /// - Throws: what mkdtemp(3) says.
     package init() throws(SystemError) {
-        var template = Array("/tmp/trstctl-test-XXXXXX".utf8CString)
+        var template = Array("/tmp/trstctl-scratch-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError.last("mkdtemp") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
