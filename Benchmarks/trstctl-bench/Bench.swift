@@ -113,8 +113,9 @@ struct Bench: Sendable {
         guard let name = ConnectorName("echo") else { throw BenchError("echo is no connector name") }
         let path = SearchPath(explicit: [Bytes(directory)], variable: nil, home: nil)
         let candidate = try Discovery(path).candidate(name)
-        guard let pins else { return .withoutPin(try SealedExecutable(copying: candidate)) }
-        return try VerifiedExecutable(verifying: candidate, pins: pins)
+        var rules = VerificationRules(pins ?? Pins([]))
+        if pins == nil { rules.pinning = .asking }
+        return try VerifiedExecutable(SealedExecutable(copying: candidate), rules)
     }
 
     private func open(_ executable: VerifiedExecutable, _ answers: Answers) async throws -> Session {

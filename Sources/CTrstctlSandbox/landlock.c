@@ -2,6 +2,7 @@
 #include "internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/landlock.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -35,6 +36,10 @@ int trstctl_landlock_abi(void) {
     return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
 }
 
+int trstctl_landlock_errata(void) {  // Linux 6.15: LANDLOCK_CREATE_RULESET_ERRATA
+    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1u << 1);
+}
+
 int trstctl_landlock_ruleset(const struct trstctl_landlock_rule *rules, size_t count, int *abi) {
     *abi = trstctl_landlock_abi();
     if (*abi < 1) return -1;
@@ -63,4 +68,15 @@ int trstctl_landlock_ruleset(const struct trstctl_landlock_rule *rules, size_t c
     return ruleset;
 }
 
-int trstctl_landlock_restrict(int ruleset) { return (int)syscall(SYS_landlock_restrict_self, ruleset, 0); }
+int trstctl_landlock_restrict(int ruleset, int reads_proc) {
+    if (reads_proc) {  // this mount's own, which the host could not open when it made the ruleset
+        struct landlock_path_beneath_attr rule = {
+            .allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR,
+            .parent_fd = open("/proc", O_PATH | O_CLOEXEC)};
+        if (rule.parent_fd == -1 ||
+            syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0) == -1)
+            return -1;
+        close(rule.parent_fd);
+    }
+    return (int)syscall(SYS_landlock_restrict_self, ruleset, 0);
+}

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -28,6 +31,10 @@ enum { REPORT_SLOT = TRSTCTL_PROGRAM_SLOT + 1, RULESET_SLOT, FIRST_CLOSED, PARKI
 // The kernel's signal set: 64 bits. The raw call, because glibc's leaves out the two signals it uses itself.
 static void set_signal_mask(const uint64_t *mask, uint64_t *before) {
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, mask, before, sizeof *mask);
+}
+
+static int has_pid_namespace(uint32_t flags) {
+    return flags & TRSTCTL_SPAWN_USER_NAMESPACE && flags & TRSTCTL_SPAWN_PRIVATE_PROC;
 }
 
 struct report {
@@ -88,35 +95,61 @@ static int set_limit(const struct trstctl_spawn_limit *limit) {
     return (int)syscall(SYS_prlimit64, 0, limit->resource, &wanted, NULL);
 }
 
+// One step of the child: its failure, or a failure that a test asks for, is reported and ends the child.
+#define STEP(stage, call)                                                                       \
+    do {                                                                                        \
+        if (request->failing & 1u << TRSTCTL_STAGE_##stage) errno = ENOSYS;                     \
+        if (request->failing & 1u << TRSTCTL_STAGE_##stage || (call) == -1)                     \
+            fail(report, TRSTCTL_STAGE_##stage);                                                \
+    } while (0)
+
+// What the host prepares for the child.
+struct preparation {
+    int report;
+    pid_t host;
+    char uid_map[40], gid_map[40];
+};
+
+// The host may have died before the parent-death signal was asked for; in a pid namespace its number is not to be seen,
+// but nobody is left to read the report.
+static int arm_parent_death(int report, pid_t host, int sees_host) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1) return -1;
+    struct pollfd reader = {.fd = report, .events = POLLOUT};
+    if ((!sees_host || getppid() == host) && poll(&reader, 1, 0) != -1 && !(reader.revents & POLLERR)) return 0;
+    errno = ESRCH;
+    return -1;
+}
+
 // Runs in the child: only async-signal-safe calls, because other threads of the host held locks when it was cloned.
-static _Noreturn void become(const struct trstctl_spawn_request *request, int report, pid_t host) {
+static _Noreturn void become(const struct trstctl_spawn_request *request, const struct preparation *prepared) {
     uint32_t flags = request->flags;
-    if (flags & TRSTCTL_SPAWN_NEW_SESSION && setsid() == -1) fail(report, TRSTCTL_STAGE_SESSION);
+    int report = prepared->report, reads_proc = flags & TRSTCTL_SPAWN_PRIVATE_PROC;
+    if (flags & TRSTCTL_SPAWN_USER_NAMESPACE)
+        STEP(USER_NAMESPACE, trstctl_enter_user_namespace(prepared->uid_map, prepared->gid_map));
+    if (request->cgroup_count) STEP(CGROUP, trstctl_join_cgroups(request->cgroups, request->cgroup_count));
+    if (flags & TRSTCTL_SPAWN_NEW_SESSION) STEP(SESSION, setsid());
     arrange_descriptors(request, &report);
     reset_signals();
-    for (size_t i = 0; i < request->limit_count; i++)
-        if (set_limit(&request->limits[i]) == -1) fail(report, TRSTCTL_STAGE_LIMITS);
+    for (size_t i = 0; i < request->limit_count; i++) STEP(LIMITS, set_limit(&request->limits[i]));
 
-    // Room: unshare or setns, private /proc, setgroups, setresgid, setresuid (raw calls: glibc's signal other threads).
+    if (flags & TRSTCTL_SPAWN_NETWORK) STEP(NETWORK, unshare(CLONE_NEWNET));
+    if (flags & TRSTCTL_SPAWN_IPC) STEP(IPC, unshare(CLONE_NEWIPC));
+    if (flags & TRSTCTL_SPAWN_UTS) STEP(UTS, unshare(CLONE_NEWUTS));
+    if (flags & TRSTCTL_SPAWN_CGROUP_NAMESPACE) STEP(CGROUP_NAMESPACE, unshare(CLONE_NEWCGROUP));
+    if (flags & TRSTCTL_SPAWN_PRIVATE_PROC) STEP(PROC, trstctl_mount_private_proc());
+    if (request->user || flags & TRSTCTL_SPAWN_USER_NAMESPACE) STEP(USER, trstctl_become_user(request->user));
 
     if (flags & TRSTCTL_SPAWN_PRIVATE_UMASK) umask(077);
-    if (flags & TRSTCTL_SPAWN_AT_ROOT && chdir("/") == -1) fail(report, TRSTCTL_STAGE_DIRECTORY);
-    if (flags & TRSTCTL_SPAWN_DIE_WITH_HOST) {
-        if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == -1) fail(report, TRSTCTL_STAGE_PARENT_DEATH);
-        if (getppid() != host) {  // the host died before the line above took effect
-            errno = ESRCH;
-            fail(report, TRSTCTL_STAGE_PARENT_DEATH);
-        }
-    }
-    if (flags & TRSTCTL_SPAWN_NO_NEW_PRIVS && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
-        fail(report, TRSTCTL_STAGE_NO_NEW_PRIVS);
-    if (flags & TRSTCTL_SPAWN_DENY_WRITE_EXEC && prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) == -1)
-        fail(report, TRSTCTL_STAGE_MDWE);
-    if (request->landlock_ruleset != -1 && trstctl_landlock_restrict(RULESET_SLOT) == -1)
-        fail(report, TRSTCTL_STAGE_LANDLOCK);
-    if (request->seccomp_profile != TRSTCTL_SECCOMP_NONE && trstctl_seccomp_install() == -1)
-        fail(report, TRSTCTL_STAGE_SECCOMP);
+    if (flags & TRSTCTL_SPAWN_AT_ROOT) STEP(DIRECTORY, chdir("/"));
+    if (flags & TRSTCTL_SPAWN_DIE_WITH_HOST)
+        STEP(PARENT_DEATH, arm_parent_death(report, prepared->host, !has_pid_namespace(flags)));
+    if (flags & TRSTCTL_SPAWN_NO_NEW_PRIVS) STEP(NO_NEW_PRIVS, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    if (flags & TRSTCTL_SPAWN_DENY_WRITE_EXEC)
+        STEP(MDWE, prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0));
+    if (request->landlock_ruleset != -1) STEP(LANDLOCK, trstctl_landlock_restrict(RULESET_SLOT, reads_proc));
+    if (request->seccomp_profile != TRSTCTL_SECCOMP_NONE) STEP(SECCOMP, trstctl_seccomp_install());
 
+    if (flags & TRSTCTL_SPAWN_REHEARSAL) _exit(0);
     if (request->executable != -1)
         syscall(SYS_execveat, TRSTCTL_PROGRAM_SLOT, "", request->argv, request->envp, AT_EMPTY_PATH);
     else
@@ -138,9 +171,11 @@ static void kill_and_reap(int pidfd) {
 
 int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result) {
     int confined = request->landlock_ruleset != -1 || request->seccomp_profile != TRSTCTL_SECCOMP_NONE;
-    int runnable = request->executable != -1 || (request->path && request->path[0] == '/');
+    int runnable = request->executable != -1 || (request->path && request->path[0] == '/') ||
+                   request->flags & TRSTCTL_SPAWN_REHEARSAL;
     if (!runnable || !request->argv || !request->envp ||
         (confined && !(request->flags & TRSTCTL_SPAWN_NO_NEW_PRIVS)) ||
+        (request->user && request->flags & TRSTCTL_SPAWN_USER_NAMESPACE) ||
         (request->seccomp_profile != TRSTCTL_SECCOMP_NONE && request->seccomp_profile != TRSTCTL_SECCOMP_CONNECTOR))
         return refuse(result, TRSTCTL_STAGE_REQUEST, EINVAL);
 
@@ -151,20 +186,25 @@ int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstc
     const uint64_t all = ~(uint64_t)0;
     uint64_t before = 0;
     int pidfd = -1;
-    pid_t host = getpid();
+    struct preparation prepared = {.report = channel[1], .host = getpid()};
+    snprintf(prepared.uid_map, sizeof prepared.uid_map, "%u %u 1\n", geteuid(), geteuid());
+    snprintf(prepared.gid_map, sizeof prepared.gid_map, "%u %u 1\n", getegid(), getegid());
     struct clone_args arguments = {
         .flags = CLONE_PIDFD | CLONE_CLEAR_SIGHAND, .pidfd = (uintptr_t)&pidfd, .exit_signal = SIGCHLD};
+    if (request->flags & TRSTCTL_SPAWN_USER_NAMESPACE) arguments.flags |= CLONE_NEWUSER;
+    if (has_pid_namespace(request->flags)) arguments.flags |= CLONE_NEWPID;
     set_signal_mask(&all, &before);
     // The memory is copied on write and not shared (no CLONE_VM): PR_SET_MDWE belongs to the memory, and would
     // otherwise be set on the host.
     long pid = syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid == 0) become(request, channel[1], host);
+    if (pid == 0) become(request, &prepared);
     int error = errno;
     set_signal_mask(&before, NULL);
     close(channel[1]);
     if (pid == -1) {
         close(channel[0]);
-        return refuse(result, TRSTCTL_STAGE_CLONE, error);
+        int own = request->flags & TRSTCTL_SPAWN_USER_NAMESPACE;
+        return refuse(result, own ? TRSTCTL_STAGE_USER_NAMESPACE : TRSTCTL_STAGE_CLONE, error);
     }
 
     // The writing end closes when the program starts (close-on-exec): no bytes means success.
@@ -185,23 +225,7 @@ int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstc
 int trstctl_can_deny_write_exec(void) { return prctl(PR_GET_MDWE, 0, 0, 0, 0) != -1; }
 
 const char *trstctl_spawn_stage_name(int stage) {
-    static const char *const names[TRSTCTL_STAGE_COUNT] = {
-        [TRSTCTL_STAGE_NONE] = "none",
-        [TRSTCTL_STAGE_REQUEST] = "request",
-        [TRSTCTL_STAGE_THREAD] = "spawn thread",
-        [TRSTCTL_STAGE_PIPE] = "pipe",
-        [TRSTCTL_STAGE_CLONE] = "clone3",
-        [TRSTCTL_STAGE_REPORT] = "report",
-        [TRSTCTL_STAGE_SESSION] = "setsid",
-        [TRSTCTL_STAGE_DESCRIPTORS] = "descriptors",
-        [TRSTCTL_STAGE_LIMITS] = "rlimits",
-        [TRSTCTL_STAGE_DIRECTORY] = "chdir",
-        [TRSTCTL_STAGE_PARENT_DEATH] = "parent-death signal",
-        [TRSTCTL_STAGE_NO_NEW_PRIVS] = "no_new_privs",
-        [TRSTCTL_STAGE_MDWE] = "mdwe",
-        [TRSTCTL_STAGE_LANDLOCK] = "landlock",
-        [TRSTCTL_STAGE_SECCOMP] = "seccomp",
-        [TRSTCTL_STAGE_EXEC] = "exec",
-    };
-    return stage >= 0 && stage < TRSTCTL_STAGE_COUNT && names[stage] ? names[stage] : "unknown";
+#define TRSTCTL_STAGE(name, text) text,
+    static const char *const names[] = {TRSTCTL_STAGES(TRSTCTL_STAGE)};
+    return stage >= 0 && stage < TRSTCTL_STAGE_COUNT ? names[stage] : "unknown";
 }

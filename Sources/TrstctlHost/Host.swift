@@ -20,6 +20,8 @@ package struct Host: Sendable {
         package var timeouts = Session.Timeouts()
         /// Where socket directories are made; nil means the default of `RunDirectory`.
         package var runtimeBase: String?
+        /// Connectors that may run although the manifest has no pin for them: the development override.
+        package var allowUnpinned: [String] = []
         /// Gets what connectors print and log: connector, source, line.
         package var log: @Sendable (_ connector: String, _ source: String, _ line: String) -> Void = { _, _, _ in }
 
@@ -39,33 +41,26 @@ package struct Host: Sendable {
 
     var searchPath: SearchPath { .current(explicit: options.pluginDirectories) }
 
-    func makePool(audit: AuditLog?) -> ConnectorPool {
+    func makePool(
+        audit: AuditLog?, _ loaded: LoadedManifest?, _ overrides: Set<ConnectorName> = []
+    ) -> ConnectorPool {
         RunDirectory.sweep(base: options.runtimeBase)
         var pool = ConnectorPool.Options(searchPath: searchPath, hostVersion: options.version, log: options.log)
         pool.audit = audit
         pool.timeouts = options.timeouts
         pool.runtimeBase = options.runtimeBase
+        pool.manifest = loaded
+        pool.allowUnpinned = overrides
         return ConnectorPool(pool)
     }
 
     /// Reads and checks the manifest.
     ///
     /// - Returns: the manifest and the directory that its relative paths are relative to.
-    /// - Throws: `ManifestError`.
+    /// - Throws: `ManifestError`, also for grants that the linter refuses.
     package func manifest() throws(ManifestError) -> (Manifest, AbsolutePath) {
-        let file = try ManifestFile.open(options.manifest)
-        return (try file.parse(), file.directory)
-    }
-
-    /// Reads and checks the manifest, and counts what is in it.
-    ///
-    /// - Returns: the counts.
-    /// - Throws: `ManifestError`.
-    package func validateManifest() throws(ManifestError) -> ManifestSummary {
-        let manifest = try manifest().0
-        return ManifestSummary(
-            connectors: manifest.plugins.count, credentials: manifest.credentials.count,
-            targets: manifest.targets.count)
+        let loaded = try loadManifest()
+        return (loaded.manifest, loaded.directory)
     }
 
     /// What would be changed, without changing it.
@@ -89,10 +84,12 @@ package struct Host: Sendable {
     }
 
     private func run(_ names: [String], _ goal: TargetReconciler.Goal) async throws -> RunReport {
-        let (manifest, directory) = try manifest()
+        let loaded = try loadManifest()
+        let (manifest, directory) = (loaded.manifest, loaded.directory)
         let targets = try select(names, in: manifest)
+        let overrides = try overrides()
         let audit = try openAudit(isRequired: goal == .apply)
-        let pool = makePool(audit: audit)
+        let pool = makePool(audit: audit, loaded, overrides)
         let reconciler = TargetReconciler(
             manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: audit)
         let parallel = max(1, min(1_024, options.parallel))
@@ -167,13 +164,6 @@ package struct Host: Sendable {
         }
         return chosen
     }
-}
-
-/// How much is in a manifest.
-package struct ManifestSummary: Codable, Sendable {
-    package var connectors: Int
-    package var credentials: Int
-    package var targets: Int
 }
 
 /// A request that makes no sense, as the person who typed it should hear it.

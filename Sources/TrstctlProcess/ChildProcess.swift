@@ -10,10 +10,13 @@ package import TrstctlSystem
 /// A value that goes away unreaped kills the process and its group, and reaps it.
 package final class ChildProcess: Sendable {
     package let pid: Int32
+    /// The uid it was given; nil when it kept the host's.
+    package let user: UInt32?
     private let descriptor: OwnedDescriptor
     private let leadsGroup: Bool
     private let groupEndsWithLeader: Bool
     private let status = Mutex<ExitStatus?>(nil)
+    private let hold: Mutex<(any ProcessHold)?>
 
     /// Starts a process and returns once it runs the program.
     ///
@@ -22,16 +25,16 @@ package final class ChildProcess: Sendable {
     /// - Throws: the step that failed; then nothing is left behind.
     package static func spawn(_ request: SpawnRequest) throws(SpawnError) -> ChildProcess {
         let (pid, pidfd) = try request.start()
-        return ChildProcess(
-            pid: pid, descriptor: OwnedDescriptor(pidfd), leadsGroup: request.startsSession,
-            groupEndsWithLeader: request.groupEndsWithLeader)
+        return ChildProcess(pid: pid, descriptor: OwnedDescriptor(pidfd), request)
     }
 
-    private init(pid: Int32, descriptor: consuming OwnedDescriptor, leadsGroup: Bool, groupEndsWithLeader: Bool) {
+    private init(pid: Int32, descriptor: consuming OwnedDescriptor, _ request: SpawnRequest) {
         self.pid = pid
         self.descriptor = descriptor
-        self.leadsGroup = leadsGroup
-        self.groupEndsWithLeader = groupEndsWithLeader
+        user = request.confinement.user
+        leadsGroup = request.startsSession
+        groupEndsWithLeader = request.groupEndsWithLeader
+        hold = Mutex(request.hold)
     }
 
     deinit {
@@ -55,9 +58,11 @@ package final class ChildProcess: Sendable {
 
     /// Sends a signal to every process of its group; false when there is none, or when the process was reaped.
     ///
-    /// A descendant that called setsid(2) is in another group and is not reached.
+    /// A descendant that called setsid(2) is in another group and is not reached, except by SIGKILL when the process
+    /// has a control group.
     @discardableResult
     package func signalGroup(_ number: Int32) -> Bool {
+        if number == SIGKILL { hold.withLock { $0?.killAll() } }
         guard leadsGroup else { return false }
         return status.withLock { $0 == nil && kill(-pid, number) == 0 }
     }
@@ -66,10 +71,11 @@ package final class ChildProcess: Sendable {
     ///
     /// May be called again: the answer stays the same.
     package func tryReap() -> ExitStatus? {
-        status.withLock { status in
+        let result = status.withLock { status -> ExitStatus? in
             guard status == nil, hasEnded(by: Deadline(nanoseconds: 0)) else { return status }
             // Before the number is free again: afterwards the group could be somebody else's.
             if groupEndsWithLeader, leadsGroup { kill(-pid, SIGKILL) }
+            if groupEndsWithLeader { hold.withLock { $0?.killAll() } }
             var exited: Int32 = 0
             var value: Int32 = 0
             switch trstctl_reap_pidfd(descriptor.raw, 0, &exited, &value) {
@@ -79,6 +85,8 @@ package final class ChildProcess: Sendable {
             }
             return status
         }
+        if result != nil { hold.withLock { $0 = nil } }
+        return result
     }
 
     /// Waits for the end of the process and reaps it; nil when the deadline passed first.

@@ -18,7 +18,7 @@ package struct LandlockAccess: OptionSet, Sendable {
 }
 
 /// A Landlock ruleset that denies whatever the running kernel can deny, except what was granted.
-package struct LandlockRuleset: ~Copyable, Sendable {
+package final class LandlockRuleset: Sendable {
     package let descriptor: OwnedDescriptor
     /// The version of the kernel's Landlock, 1 or more: network from 4 on, signals and abstract sockets from 6 on.
     package let abi: Int32
@@ -34,5 +34,11 @@ package struct LandlockRuleset: ~Copyable, Sendable {
         guard ruleset != -1 else { throw SystemError.last("landlock_create_ruleset") }
         descriptor = OwnedDescriptor(ruleset)
         self.abi = abi
+    }
+
+    /// The bit mask of the corrected errors of the kernel's Landlock, or nil where it does not tell (before 6.15).
+    package static var errata: Int32? {
+        let mask = trstctl_landlock_errata()
+        return mask == -1 ? nil : mask
     }
 }

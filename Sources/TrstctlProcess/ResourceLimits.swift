@@ -20,6 +20,11 @@ extension ResourceLimit {
         ResourceLimit(resource: 8, value: bytes)
     }
 
+    /// At most this many processes and threads of the uid; in a user namespace of those in it (Linux 5.14).
+    package static func processes(_ count: UInt64) -> ResourceLimit {
+        ResourceLimit(resource: 6, value: count)
+    }
+
     /// The main thread's stack in bytes.
     package static func stack(_ bytes: UInt64) -> ResourceLimit {
         ResourceLimit(resource: Int32(RLIMIT_STACK.rawValue), value: bytes)

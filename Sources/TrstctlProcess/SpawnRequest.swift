@@ -11,6 +11,8 @@ package struct SpawnRequest: Sendable {
         case descriptor(Int32)
         /// An absolute path.
         case path(Bytes)
+        /// Nothing: every step up to the start is taken, then the process exits with status 0.
+        case rehearsal
     }
 
     package var program: Program
@@ -31,6 +33,8 @@ package struct SpawnRequest: Sendable {
     package var groupEndsWithLeader = true
     /// The filters; none for the commands the broker runs.
     package var confinement: KernelConfinement
+    /// What the process holds as long as it lives: released once it is reaped.
+    package var hold: (any ProcessHold)?
 
     /// A process with no environment, nothing on standard input, no core dumps and no confinement.
     package init(_ program: Program, arguments: [Bytes], standardOutput: Int32, standardError: Int32) {
@@ -48,6 +52,7 @@ package struct SpawnRequest: Sendable {
         switch program {
         case .path(let path): String(decoding: path.array, as: UTF8.self)
         case .descriptor: String(decoding: arguments.first?.array ?? [], as: UTF8.self)
+        case .rehearsal: "a rehearsal"
         }
     }
 }
@@ -62,22 +67,4 @@ package struct ResourceLimit: Hashable, Sendable {
         self.resource = resource
         self.value = value
     }
-}
-
-/// The filters that the kernel applies to one process and everything it starts.
-package struct KernelConfinement: Sendable {
-    /// No set-user-id program and no file capability gives privileges; the two filters below need it.
-    package var noNewPrivileges = false
-    /// Memory is writable or executable, never both (PR_SET_MDWE, Linux 6.3).
-    package var denyWriteExecute = false
-    /// The descriptor of a Landlock ruleset.
-    package var landlockRuleset: Int32?
-    /// The allowlist of system calls for connectors.
-    package var filtersSystemCalls = false
-
-    /// No filter at all.
-    package init() {}
-
-    /// True when the running kernel knows PR_SET_MDWE.
-    package static var canDenyWriteExecute: Bool { Kernel.canDenyWriteExecute }
 }

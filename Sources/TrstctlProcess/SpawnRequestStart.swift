@@ -13,9 +13,10 @@ extension SpawnRequest {
         case .path(let bytes):
             path = CString(bytes)
             raw.path = UnsafePointer(path?.pointer)
+        case .rehearsal: break
         }
         guard let words = CStringVector(arguments), let variables = CStringVector(environment),
-            !words.isEmpty, raw.executable != -1 || raw.path != nil
+            !words.isEmpty, raw.executable != -1 || raw.path != nil || isRehearsal
         else { throw SpawnError(stage: "request", object: object, errno: EINVAL) }
         raw.argv = UnsafePointer(words.base)
         raw.envp = UnsafePointer(variables.base)
@@ -26,21 +27,33 @@ extension SpawnRequest {
         raw.landlock_ruleset = confinement.landlockRuleset ?? -1
         let profile = confinement.filtersSystemCalls ? TRSTCTL_SECCOMP_CONNECTOR : TRSTCTL_SECCOMP_NONE
         raw.seccomp_profile = Int32(profile.rawValue)
+        raw.user = confinement.user ?? 0
+        raw.failing = confinement.failingBits
 
         let rawLimits = limits.map { trstctl_spawn_limit(resource: $0.resource, value: $0.value) }
         var result = trstctl_spawn_result()
         let outcome = rawLimits.withUnsafeBufferPointer { buffer in
             raw.limits = buffer.baseAddress
             raw.limit_count = buffer.count
-            return trstctl_spawn(&raw, &result)
+            return confinement.controlGroups.withUnsafeBufferPointer { groups in
+                raw.cgroups = groups.baseAddress
+                raw.cgroup_count = groups.count
+                return trstctl_spawn(&raw, &result)
+            }
         }
         withExtendedLifetime((path, words, variables)) {}
         guard outcome == 0 else { throw SpawnError(result, object: object) }
         return (result.pid, result.pidfd)
     }
 
+    private var isRehearsal: Bool {
+        if case .rehearsal = program { true } else { false }
+    }
+
     private var flags: UInt32 {
         var flags = TRSTCTL_SPAWN_PRIVATE_UMASK.rawValue | TRSTCTL_SPAWN_AT_ROOT.rawValue
+        flags |= confinement.isolation.rawValue
+        if isRehearsal { flags |= TRSTCTL_SPAWN_REHEARSAL.rawValue }
         if startsSession { flags |= TRSTCTL_SPAWN_NEW_SESSION.rawValue }
         if diesWithHost { flags |= TRSTCTL_SPAWN_DIE_WITH_HOST.rawValue }
         if confinement.noNewPrivileges { flags |= TRSTCTL_SPAWN_NO_NEW_PRIVS.rawValue }

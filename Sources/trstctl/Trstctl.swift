@@ -37,6 +37,12 @@ struct GlobalOptions: ParsableArguments {
     @Option(parsing: .singleValue, help: ArgumentHelp("Search this directory for connectors first.", valueName: "dir"))
     var pluginDir: [String] = []
 
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "For development: let this connector run although the manifest has no pin for it.", valueName: "name"))
+    var allowUnpinned: [String] = []
+
     @Flag(help: "Print the result as JSON.")
     var json = false
 
@@ -61,7 +67,7 @@ struct Trstctl: ParsableCommand {
             4 differences found (plan --detailed-exitcode).
             """,
         version: programVersion,
-        subcommands: [Plan.self, Apply.self, Plugin.self, ManifestGroup.self, Audit.self, Version.self])
+        subcommands: [Plan.self, Apply.self, Plugin.self, ManifestGroup.self, Audit.self, Doctor.self, Version.self])
 
     @OptionGroup var global: GlobalOptions
 
@@ -71,12 +77,16 @@ struct Trstctl: ParsableCommand {
         var options = Host.Options(manifest: Bytes(command.global.manifestPath), version: programVersion)
         options.stateDirectory = command.global.stateDir
         options.pluginDirectories = command.global.pluginDir.map { Bytes($0) }
+        options.allowUnpinned = command.global.allowUnpinned
         options.log = { output.connectorLine($0, $1, $2) }
         if let parallel = (command as? any ParallelCommand)?.parallel { options.parallel = parallel }
         do {
             return try await command.run(Host(options), output)
         } catch let error as ConnectorRefusal {
             output.failure(error, code: "connector-refused")
+            return ExitStatusCode.connectorRefused
+        } catch let error as PinRefusal {
+            output.failure(error, code: "grants-not-approved")
             return ExitStatusCode.connectorRefused
         } catch {
             output.failure(error, code: error is ManifestError ? "manifest" : "usage")

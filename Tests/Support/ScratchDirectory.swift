@@ -2,7 +2,8 @@ package import Foundation
 import Glibc
 package import TrstctlSystem
 
-/// A private directory under `/tmp`, mode 0700, that goes away with this value.
+/// A directory under `/tmp` that others may pass through and not list, because a connector's own user must reach its
+/// socket directory below; it goes away with this value.
 package final class ScratchDirectory: Sendable {
     package let path: String
 
@@ -11,6 +12,7 @@ package final class ScratchDirectory: Sendable {
         var template = Array("/tmp/trstctl-scratch-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError.last("mkdtemp") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        guard chmod(path, 0o711) == 0 else { throw SystemError.last("chmod", path) }
     }
 
     deinit { try? FileManager.default.removeItem(atPath: path) }

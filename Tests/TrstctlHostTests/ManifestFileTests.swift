@@ -58,7 +58,7 @@ struct ManifestFileTests {
         #expect(code(good) == nil)
         #expect(code(Bytes(folder.path)) == .notRegularFile)
         #expect(code(Bytes(folder.path + "/")) == .unreadable)
-        #expect(code(Bytes(folder.path + "/none.yaml")) == .unreadable)
+        #expect(code(Bytes(folder.path + "/none.yaml")) == .notFound)
         #expect(code(Bytes(folder.path + "/none/trstctl.yaml")) == .unreadable)
         #expect(code("") == .unreadable)
         #expect(code(Bytes("a\0b")) == .unreadable)

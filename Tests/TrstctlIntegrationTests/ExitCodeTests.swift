@@ -79,7 +79,7 @@ struct ExitCodeTests {
         let outcome = try await site.command.run("apply")
         #expect(outcome.code == 3, "\(outcome)")
         #expect(outcome.output.contains("fs.write: [\(site.live("one"))]"), "\(outcome)")
-        #expect(outcome.output.contains("trstctl plugin pin echo"), "\(outcome)")
+        #expect(outcome.output.contains("trstctl plugin pin --approve echo"), "\(outcome)")
         #expect(site.files == [])
     }
 

@@ -10,26 +10,38 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-// The steps of a start, in the order in which they happen. Numbers may change; names are for people.
+// The steps of a start, in the order in which they happen, each with its name for people. Numbers may change. Namespaces
+// and the private /proc need privileges, so they precede the identity; a change of uid clears the parent-death signal;
+// Landlock would forbid the mount.
+#define TRSTCTL_STAGES(X)                                                                                       \
+    X(NONE, "none")                                                                                             \
+    X(REQUEST, "request") /* it contradicts itself */                                                           \
+    X(THREAD, "spawn thread")                                                                                   \
+    X(PIPE, "pipe")                                                                                             \
+    X(CLONE, "clone3")                                                                                          \
+    X(REPORT, "report") /* the child ended with half a report */                                                \
+    X(USER_NAMESPACE, "user namespace")                                                                         \
+    X(CGROUP, "cgroup")                                                                                         \
+    X(SESSION, "setsid")                                                                                        \
+    X(DESCRIPTORS, "descriptors")                                                                               \
+    X(LIMITS, "rlimits")                                                                                        \
+    X(NETWORK, "network namespace")                                                                             \
+    X(IPC, "ipc namespace")                                                                                     \
+    X(UTS, "uts namespace")                                                                                     \
+    X(CGROUP_NAMESPACE, "cgroup namespace")                                                                     \
+    X(PROC, "private /proc")                                                                                    \
+    X(USER, "own user")                                                                                         \
+    X(DIRECTORY, "chdir")                                                                                       \
+    X(PARENT_DEATH, "parent-death signal")                                                                      \
+    X(NO_NEW_PRIVS, "no_new_privs")                                                                             \
+    X(MDWE, "mdwe")                                                                                             \
+    X(LANDLOCK, "landlock")                                                                                     \
+    X(SECCOMP, "seccomp")                                                                                       \
+    X(EXEC, "exec")
 enum trstctl_spawn_stage {
-    TRSTCTL_STAGE_NONE = 0,
-    TRSTCTL_STAGE_REQUEST,  // the request contradicts itself
-    TRSTCTL_STAGE_THREAD,   // the spawning thread could not be made
-    TRSTCTL_STAGE_PIPE,
-    TRSTCTL_STAGE_CLONE,
-    TRSTCTL_STAGE_REPORT,  // the child ended with half a report
-    TRSTCTL_STAGE_SESSION,
-    TRSTCTL_STAGE_DESCRIPTORS,
-    TRSTCTL_STAGE_LIMITS,
-    // Room for the full confinement: namespaces, private /proc, identity. They belong here, in this order, because
-    // the parent-death signal is cleared by a change of uid and Landlock would forbid the mount.
-    TRSTCTL_STAGE_DIRECTORY,
-    TRSTCTL_STAGE_PARENT_DEATH,
-    TRSTCTL_STAGE_NO_NEW_PRIVS,
-    TRSTCTL_STAGE_MDWE,
-    TRSTCTL_STAGE_LANDLOCK,
-    TRSTCTL_STAGE_SECCOMP,
-    TRSTCTL_STAGE_EXEC,
+#define TRSTCTL_STAGE(name, text) TRSTCTL_STAGE_##name,
+    TRSTCTL_STAGES(TRSTCTL_STAGE)
+#undef TRSTCTL_STAGE
     TRSTCTL_STAGE_COUNT
 };
 
@@ -48,7 +60,17 @@ enum trstctl_spawn_flag {
     TRSTCTL_SPAWN_DIE_WITH_HOST = 1u << 2,   // prctl(PR_SET_PDEATHSIG, SIGKILL), and a check that it is not too late
     TRSTCTL_SPAWN_PRIVATE_UMASK = 1u << 3,   // umask 077
     TRSTCTL_SPAWN_AT_ROOT = 1u << 4,         // chdir /
-    TRSTCTL_SPAWN_DENY_WRITE_EXEC = 1u << 5  // prctl(PR_SET_MDWE), Linux 6.3
+    TRSTCTL_SPAWN_DENY_WRITE_EXEC = 1u << 5, // prctl(PR_SET_MDWE), Linux 6.3
+    // Each of these is empty when new, and ends with the process.
+    TRSTCTL_SPAWN_NETWORK = 1u << 6,
+    TRSTCTL_SPAWN_IPC = 1u << 7,
+    TRSTCTL_SPAWN_UTS = 1u << 8,
+    TRSTCTL_SPAWN_CGROUP_NAMESPACE = 1u << 9,
+    // Own mounts, and a /proc that shows the process itself and nothing else; Landlock then lets it be read. In a user
+    // namespace it takes a pid namespace, in which the process is number 1.
+    TRSTCTL_SPAWN_PRIVATE_PROC = 1u << 10,
+    TRSTCTL_SPAWN_USER_NAMESPACE = 1u << 11, // the caller's uid and gid, and no other; no capability is kept
+    TRSTCTL_SPAWN_REHEARSAL = 1u << 12       // every step but the last: nothing runs, success is exit status 0
 };
 
 enum trstctl_seccomp_profile {
@@ -75,7 +97,10 @@ struct trstctl_spawn_request {
     int landlock_ruleset;  // from trstctl_landlock_ruleset, or -1; needs NO_NEW_PRIVS
     int seccomp_profile;   // TRSTCTL_SECCOMP_*; needs NO_NEW_PRIVS
 
-    // Room for the full confinement: uid and gid, namespaces, a cgroup descriptor (CLONE_INTO_CGROUP), a private /proc.
+    const int *cgroups;  // open cgroup.procs files; the child joins each, v1 and v2 alike
+    size_t cgroup_count;
+    uint32_t user;       // uid and gid of the process, without supplementary groups or capabilities; 0 keeps the caller's
+    uint32_t failing;    // for tests: 1 << stage, of steps that fail with ENOSYS as if the kernel lacked them
 };
 
 struct trstctl_spawn_result {
@@ -108,6 +133,9 @@ struct trstctl_landlock_rule {
 
 // The Landlock ABI of the running kernel, or -1 with errno (ENOSYS: not built in, EOPNOTSUPP: switched off).
 int trstctl_landlock_abi(void);
+
+// The bit mask of its corrected errors, or -1 where the kernel does not tell (before 6.15).
+int trstctl_landlock_errata(void);
 
 // A ruleset (close-on-exec) that denies everything the running kernel can deny, except what the rules grant; -1 with
 // errno. `*abi` tells which version was used.

@@ -26,6 +26,10 @@ package final class ConnectorPool: Sendable {
         package var searchPath: SearchPath
         package var timeouts = Session.Timeouts()
         package var runtimeBase: String?
+        /// What is pinned and approved; nil means nothing is.
+        package var manifest: LoadedManifest?
+        /// The development override: these run when the manifest has no pin for them.
+        package var allowUnpinned: Set<ConnectorName> = []
         package var hostVersion: String
         /// Gets a line for every start and refusal.
         var audit: AuditLog?
@@ -55,16 +59,16 @@ package final class ConnectorPool: Sendable {
     ///
     /// - Parameters:
     ///   - name: which.
-    ///   - pins: the digests that may run; nil starts it without a pin, for `plugin pin` and `plugin inspect` only,
-    ///     confined and without any grant.
+    ///   - isAsking: start it whatever is pinned, for `plugin pin` and `plugin inspect` only, which confine it and grant
+    ///     it nothing. A pool is used for one of the two.
     /// - Returns: the connector.
     /// - Throws: `ConnectorRefusal`, the same one for every target that asks.
-    package func connector(_ name: ConnectorName, pins: [SHA256Digest]?) async throws(ConnectorRefusal)
+    package func connector(_ name: ConnectorName, isAsking: Bool = false) async throws(ConnectorRefusal)
         -> RunningConnector
     {
         let start = starts.withLock { starts in
             if let start = starts[name] { return start }
-            let start = Start(executorPreference: EventLoop.shared) { await self.start(name, pins) }
+            let start = Start(executorPreference: EventLoop.shared) { await self.start(name, isAsking) }
             starts[name] = start
             return start
         }
@@ -105,21 +109,25 @@ package final class ConnectorPool: Sendable {
     }
 
     private func start(
-        _ name: ConnectorName, _ pins: [SHA256Digest]?
+        _ name: ConnectorName, _ isAsking: Bool
     ) async -> Result<RunningConnector, ConnectorRefusal> {
         var report = ConnectorReport(name: name.text)
         do {
-            let searchPath = options.searchPath
-            let executable = try await ScopeRegistry.workers.run {
-                Result { try ConnectorPool.verify(name, pins, searchPath) }
-            }.get()
+            let executable = try await verify(name, isAsking)
             report.path = printable(executable.path)
             report.sha256 = executable.digest.hex
             report.link = "\(executable.kind)"
+            report.pin = executable.isPinned ? "pinned" : "unpinned"
+            report.signature = "\(executable.signature)"
+            report.warnings += executable.signature.warnings
+            if !executable.isPinned, !isAsking {
+                report.warnings.append("\(name) is unpinned, \(ConnectorPool.overrideNote)")
+            }
             let scopes = ScopeRegistry(
                 log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
                 progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) })
             var request = SessionRequest(name: name.text) { await scopes.answer($0) }
+            request.confinement = confinement(name, isAsking)
             request.timeouts = options.timeouts
             request.runtimeBase = options.runtimeBase
             request.host.version = options.hostVersion
@@ -127,12 +135,27 @@ package final class ConnectorPool: Sendable {
             let (session, layers) = try await Session.start(executable, request)
             report.version = printable(Bytes(session.hello.connector?.version ?? ""), limit: 128)
             report.confinement = layers.layers.map(\.description)
-            note(report, .start, "started", layers.description)
+            report.warnings += layers.missing.map { "\(name) runs without a layer of its confinement, \($0)" }
+            if request.confinement == .off {
+                report.warnings.append("\(name) runs WITHOUT CONFINEMENT (confinement: off)")
+            }
+            note(report, .start, "started", (report.warnings + [layers.description]).joined(separator: "; "))
             return .success(RunningConnector(session: session, report: report, scopes: scopes))
         } catch {
             report.error = "\(error)"
             note(report, .refusal, "refused", report.error)
             return .failure(ConnectorRefusal(description: "\(error)", report: report))
+        }
+    }
+
+    /// How much of the confinement may be missing.
+    ///
+    /// A connector that is only asked runs unpinned, so never without any.
+    private func confinement(_ name: ConnectorName, _ isAsking: Bool) -> ConfinementMode {
+        switch options.manifest?.manifest.plugin(name)?.confinement ?? .strict {
+        case .strict: .strict
+        case .bestEffort: .bestEffort
+        case .off: isAsking ? .bestEffort : .off
         }
     }
 
@@ -145,12 +168,53 @@ package final class ConnectorPool: Sendable {
         audit.write(record)
     }
 
-    private static func verify(
-        _ name: ConnectorName, _ pins: [SHA256Digest]?, _ searchPath: SearchPath
-    ) throws -> VerifiedExecutable {
-        let candidate = try Discovery(searchPath).candidate(name)
-        guard let pins else { return .withoutPin(try SealedExecutable(copying: candidate)) }
-        return try VerifiedExecutable(verifying: candidate, pins: Pins(pins))
+    /// What reports say about a connector that runs without a pin.
+    static let overrideNote = "allowed by --allow-unpinned for this run"
+
+    /// The rules for one connector.
+    ///
+    /// - Parameters:
+    ///   - name: which.
+    ///   - manifest: nil means that nothing is pinned.
+    ///   - allowUnpinned: the development override.
+    ///   - isAsking: it is asked what it is, and granted nothing.
+    /// - Returns: the rules.
+    static func rules(
+        _ name: ConnectorName, _ manifest: LoadedManifest?, allowUnpinned: Set<ConnectorName>, isAsking: Bool
+    ) -> VerificationRules {
+        let pinning: VerificationRules.Pinning =
+            isAsking ? .asking : allowUnpinned.contains(name) ? .allowsUnpinned : .required
+        return VerificationRules(
+            manifest?.manifest.plugin(name), trust: manifest?.manifest.trust ?? Trust(), pinning: pinning,
+            manifestModified: manifest?.modified)
+    }
+
+    /// Verifies on a worker thread.
+    ///
+    /// A file system that does not answer holds up that thread, not the run.
+    private func verify(_ name: ConnectorName, _ isAsking: Bool) async throws -> VerifiedExecutable {
+        let searchPath = options.searchPath
+        let rules = ConnectorPool.rules(
+            name, options.manifest, allowUnpinned: options.allowUnpinned, isAsking: isAsking)
+        let verified = OneShot<Result<VerifiedExecutable, any Error>>()
+        Task {
+            verified.set(
+                await ScopeRegistry.workers.run {
+                    Result {
+                        let candidate = try Discovery(searchPath).candidate(name)
+                        return try VerifiedExecutable(SealedExecutable(copying: candidate), rules)
+                    }
+                })
+        }
+        let patience = SealedExecutable.defaultPatience + 5_000
+        guard let result = await verified.wait(until: .after(milliseconds: patience)) else {
+            throw UsageError(
+                Task.isCancelled
+                    ? "the start of \(name) was cancelled"
+                    : "the connector \(name) could not be found and read within \(patience) ms: its file system does "
+                        + "not answer")
+        }
+        return try result.get()
     }
 
     private static func line(_ request: Wire.LogRequest) -> String {

@@ -1,34 +1,70 @@
 import TrstctlLaunch
-import TrstctlPolicy
+package import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
+
+/// How `plugin pin` treats what is pinned and approved already.
+package struct PinMode: Sendable {
+    /// Keep the pins that are there, for another build or platform.
+    package var isAdding: Bool
+    /// Approve what the connector asks for beyond what is approved.
+    package var isApproving: Bool
+
+    package init(isAdding: Bool = false, isApproving: Bool = false) {
+        self.isAdding = isAdding
+        self.isApproving = isApproving
+    }
+}
+
+/// A build that asks for more than the operator approved: neither its digest nor its grants were written.
+package struct PinRefusal: Error, Sendable, CustomStringConvertible {
+    package let connector: ConnectorName
+    /// The digest of the build that was looked at.
+    package let digest: SHA256Digest
+    /// What is pinned.
+    package let pinned: [SHA256Digest]
+    /// What it asks for beyond what is approved, one rule each.
+    package let difference: [GrantSet.Line]
+
+    package var description: String {
+        var lines = ["the connector \(connector) asks for more than is approved: nothing was written"]
+        lines += pinned.map { "  pinned:  \($0)" }
+        lines.append("  found:   \(digest)")
+        lines += difference.map { "  + \($0)" }
+        lines.append("An update that suddenly asks for more is what a stolen one looks like.")
+        lines.append("  next:    trstctl plugin pin --approve \(connector), if it should have all of this")
+        return lines.joined(separator: "\n")
+    }
+}
 
 extension Host {
     /// Pins connectors: starts each confined and without any grant, asks what the manifest's targets need, and writes its
     /// digest and those grants into the manifest.
     ///
+    /// The first pin approves what is asked for. Later ones do not, unless told to: a build that asks for more is refused.
     /// Grants that stand there already are kept, so that an operator's wider approval survives.
     ///
     /// - Parameters:
     ///   - names: which connectors.
-    ///   - isAdding: keep the pins that are there, for another build or platform.
+    ///   - mode: how to treat what is pinned and approved already.
     /// - Returns: what was written, for each.
-    /// - Throws: `ConnectorRefusal`, `UsageError`, `ManifestError`; connectors before the failing one are written.
-    package func pinPlugins(_ names: [String], isAdding: Bool) async throws -> [PinReport] {
+    /// - Throws: `ConnectorRefusal`, `PinRefusal`, `UsageError`, `ManifestError`; connectors before the failing one are
+    ///   written.
+    package func pinPlugins(_ names: [String], _ mode: PinMode = PinMode()) async throws -> [PinReport] {
         var reports: [PinReport] = []
-        for text in names { reports.append(try await pin(try connectorName(text), isAdding)) }
+        for text in names { reports.append(try await pin(try connectorName(text), mode)) }
         return reports
     }
 
-    private func pin(_ name: ConnectorName, _ isAdding: Bool) async throws -> PinReport {
-        let (manifest, directory) = try self.manifest()
+    private func pin(_ name: ConnectorName, _ mode: PinMode) async throws -> PinReport {
+        let loaded = try loadManifest()
         let audit = try openAudit(isRequired: false)
         defer { finish(audit) }
-        let pool = makePool(audit: audit)
+        let pool = makePool(audit: audit, loaded)
         let (report, declared, warnings) = try await EventLoop.run {
             do {
-                let connector = try await pool.connector(name, pins: nil)
-                let (declared, warnings) = await Host.declarations(connector, name, manifest, directory)
+                let connector = try await pool.connector(name, isAsking: true)
+                let (declared, warnings) = await Host.declarations(connector, name, loaded)
                 await pool.stopAll()
                 return (connector.report, declared, warnings)
             } catch {
@@ -37,26 +73,23 @@ extension Host {
             }
         }
         guard let digest = SHA256Digest(hex: report.sha256) else { throw UsageError("no digest of \(name.text)") }
-        return try write(name, digest, declared, report, warnings, isAdding)
+        return try write(Pinning(name: name, digest: digest, declared: declared, mode: mode), report, warnings)
     }
 
     /// What the connector declares for all targets of the manifest that name it.
     private static func declarations(
-        _ connector: RunningConnector, _ name: ConnectorName, _ manifest: Manifest, _ directory: AbsolutePath
+        _ connector: RunningConnector, _ name: ConnectorName, _ loaded: LoadedManifest
     ) async -> (GrantSet, [String]) {
         var all = GrantSet()
         var warnings: [String] = []
-        let targets = manifest.targets.filter { $0.connector == name }
+        let targets = loaded.manifest.targets.filter { $0.connector == name }
         if targets.isEmpty { warnings.append("no target names this connector yet, so no grants were written") }
         for target in targets {
             do {
-                let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: directory, timeout: 10_000
-                ).grants
-                all.read += declared.read
-                all.write += declared.write
-                all.dial += declared.dial
-                all.exec += declared.exec
+                all = all.joined(
+                    try await ConnectorDeclaration.declare(
+                        target, connector, directory: loaded.directory, timeout: 10_000
+                    ).grants)
             } catch {
                 warnings.append("target \(target.name.text): \(error)")
             }
@@ -65,28 +98,60 @@ extension Host {
     }
 
     private func write(
-        _ name: ConnectorName, _ digest: SHA256Digest, _ declared: GrantSet, _ report: ConnectorReport,
-        _ warnings: [String], _ isAdding: Bool
+        _ pinning: Pinning, _ report: ConnectorReport, _ warnings: [String]
     ) throws -> PinReport {
         // Read again: the start took a while, and the edit must fit the text as it is now.
         let file = try ManifestFile.open(options.manifest)
-        let before = try file.parse().plugin(name)
-        let approved = before?.grants ?? GrantSet()
-        let added = declared.difference(from: approved)
-        var grants = approved
-        grants.read += added.read
-        grants.write += added.write
-        grants.dial += added.dial
-        grants.exec += added.exec
-        let change = PinChange(
-            connector: name, digest: digest, grants: added.isEmpty && before != nil ? nil : grants, isAdding: isAdding)
+        let before = try file.parse().plugin(pinning.name)
+        let change = try pinning.change(before)
         let edit = try ManifestEditor.pin(
             change, in: file.contents, directory: file.directory, file: file.name)
         let changed = edit.text != file.contents
+        let loaded = try LoadedManifest(edit.text, of: file, machinePlaces)
+        do throws(ManifestError) {
+            try loaded.checkFindings()
+        } catch {
+            // The place is one of the new text, which nobody has seen.
+            throw ManifestError(
+                .dangerousGrant, file: file.name,
+                "nothing was written, because with these grants the manifest would be refused: \(error.message)",
+                nextStep: error.nextStep)
+        }
         if changed { try file.replace(with: edit.text) }
+        let approved = before?.grants ?? GrantSet()
+        let findings = loaded.findings.filter { $0.plugin == pinning.name.text }
         return PinReport(
-            name: name.text, path: report.path, sha256: digest.hex, previous: before?.pins.map(\.hex) ?? [],
-            addedGrants: added.yamlLines, unusedGrants: approved.difference(from: declared).yamlLines,
-            warnings: warnings + edit.droppedComments.map { "a comment was replaced: \($0)" }, changed: changed)
+            name: pinning.name.text, path: report.path, sha256: pinning.digest.hex,
+            previous: before?.pins.map(\.hex) ?? [], addedGrants: pinning.added(to: before).lines.map(\.description),
+            unusedGrants: approved.difference(from: pinning.declared).lines.map(\.description),
+            warnings: warnings + edit.droppedComments.map { "a comment was replaced: \($0)" } + findings.map(\.text),
+            changed: changed)
+    }
+}
+
+/// What one `plugin pin` found, and what follows from it.
+struct Pinning {
+    let name: ConnectorName
+    let digest: SHA256Digest
+    let declared: GrantSet
+    let mode: PinMode
+
+    /// What the connector asks for beyond what is approved.
+    func added(to before: Plugin?) -> GrantSet { declared.difference(from: before?.grants ?? GrantSet()) }
+
+    /// The change to the manifest.
+    ///
+    /// - Throws: `PinRefusal` when the connector asks for more than is approved, and nothing says to approve it.
+    func change(_ before: Plugin?) throws(PinRefusal) -> PinChange {
+        let added = added(to: before)
+        let isFirst = before?.isBlank ?? true
+        guard isFirst || added.isEmpty || mode.isApproving else {
+            throw PinRefusal(
+                connector: name, digest: digest, pinned: before?.pins ?? [], difference: added.lines)
+        }
+        let grants = (before?.grants ?? GrantSet()).joined(added)
+        return PinChange(
+            connector: name, digest: digest, grants: added.isEmpty && before != nil ? nil : grants,
+            isAdding: mode.isAdding)
     }
 }

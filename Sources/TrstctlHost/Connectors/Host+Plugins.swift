@@ -6,14 +6,21 @@ import TrstctlWire
 extension Host {
     /// Every connector that the manifest names or that lies in the search path, and how it stands.
     ///
-    /// Nothing is run. A missing manifest counts as an empty one, so that a new installation can be looked at.
-    package func listPlugins() async -> [PluginReport] {
-        let manifest = (try? self.manifest())?.0
+    /// A missing manifest counts as an empty one, so that a new installation can be looked at.
+    ///
+    /// - Parameter isRunning: start those that may run, confined and without any grant, to ask for their version;
+    ///   otherwise nothing is run.
+    /// - Returns: a report for each, by name; files that are none of ours stand without a name.
+    /// - Throws: `ManifestError`, `UsageError`.
+    package func listPlugins(isRunning: Bool = false) async throws -> [PluginReport] {
+        let overrides = try overrides()
+        let loaded = try manifestIfThere()
         let inventory = Discovery(searchPath).list()
         var names = inventory.lookups.map(\.name)
-        let used = (manifest?.plugins.map(\.name) ?? []) + (manifest?.targets.map(\.connector) ?? [])
+        let used = (loaded?.manifest.plugins.map(\.name) ?? []) + (loaded?.manifest.targets.map(\.connector) ?? [])
         for name in used where !names.contains(name) { names.append(name) }
-        var reports = names.map { check($0, manifest?.plugin($0)?.pins ?? []) }
+        var reports = names.map { check($0, loaded, overrides) }
+        if isRunning { try await addVersions(to: &reports, loaded, overrides) }
         for rejection in inventory.rejections {
             var report = PluginReport(name: "")
             report.path = printable(rejection.path)
@@ -24,19 +31,57 @@ extension Host {
         return reports.sorted { $0.name == $1.name ? $0.path < $1.path : $0.name < $1.name }
     }
 
+    private func manifestIfThere() throws(ManifestError) -> LoadedManifest? {
+        do throws(ManifestError) {
+            return try lintedManifest()
+        } catch {
+            guard error.code == .notFound else { throw error }
+            return nil
+        }
+    }
+
+    private func addVersions(
+        to reports: inout [PluginReport], _ loaded: LoadedManifest?, _ overrides: Set<ConnectorName>
+    ) async throws {
+        let audit = try? openAudit(isRequired: false)
+        defer { finish(audit) }
+        let pool = makePool(audit: audit, loaded, overrides)
+        let names = reports.filter(\.mayRun).map(\.name)
+        let versions = try await EventLoop.run {
+            var versions: [String: String] = [:]
+            for text in names {
+                guard let name = ConnectorName(text) else { continue }
+                do throws(ConnectorRefusal) {
+                    versions[text] = try await pool.connector(name).report.version
+                } catch {
+                    versions[text] = "does not start: \(error.description)"
+                }
+            }
+            await pool.stopAll()
+            return versions
+        }
+        for index in reports.indices { reports[index].version = versions[reports[index].name] ?? "" }
+    }
+
     /// Verifies connectors as a start would, without starting them.
     ///
     /// - Parameter names: which; empty means all that the manifest pins.
     /// - Returns: a report for each.
     /// - Throws: `ManifestError` or `UsageError`.
     package func verifyPlugins(_ names: [String]) throws -> [PluginReport] {
-        let manifest = try self.manifest().0
-        let chosen = names.isEmpty ? manifest.plugins.map(\.name) : try names.map(connectorName)
-        return chosen.map { check($0, manifest.plugin($0)?.pins ?? []) }
+        let overrides = try overrides()
+        let loaded = try lintedManifest()
+        let chosen = names.isEmpty ? loaded.manifest.plugins.map(\.name) : try names.map(connectorName)
+        return chosen.map { check($0, loaded, overrides) }
     }
 
-    private func check(_ name: ConnectorName, _ pins: [SHA256Digest]) -> PluginReport {
+    private func check(
+        _ name: ConnectorName, _ loaded: LoadedManifest?, _ overrides: Set<ConnectorName>
+    ) -> PluginReport {
+        let plugin = loaded?.manifest.plugin(name)
         var report = PluginReport(name: name.text)
+        report.confinement = "\(plugin?.confinement ?? .strict)"
+        report.signature = plugin?.signature == nil ? "none" : "not checked"
         let lookup = Discovery(searchPath).find(name)
         report.shadowed = lookup.shadowed.map { printable($0) }
         report.rejected = lookup.rejections.map(\.description)
@@ -47,18 +92,24 @@ extension Host {
         }
         report.path = printable(candidate.path)
         report.directory = printable(candidate.directory.path)
+        report.origin = candidate.directory.origin.reportWord
         do throws(VerificationError) {
             let sealed = try SealedExecutable(copying: candidate)
             report.link = "\(sealed.kind)"
             report.sha256 = sealed.digest.hex
-            report.pin = .pinned
-            _ = try VerifiedExecutable(sealed, pins: Pins(pins))
+            let rules = ConnectorPool.rules(name, loaded, allowUnpinned: overrides, isAsking: false)
+            let verified = try VerifiedExecutable(sealed, rules)
+            report.signature = "\(verified.signature)"
+            report.pin = verified.isPinned ? .pinned : .unpinned
+            report.note = verified.isPinned ? "" : ConnectorPool.overrideNote
+            report.warnings = verified.signature.warnings
         } catch {
             switch error.code {
             case .unpinned: report.pin = .unpinned
             case .mismatch: report.pin = .mismatch
             default: report.pin = .refused
             }
+            if case .signature = error.code { report.signature = "refused" }
             report.reason = "\(error)"
         }
         return report
@@ -77,14 +128,14 @@ extension Host {
     /// - Throws: `ConnectorRefusal`, `UsageError`, `ManifestError`.
     package func inspectPlugin(_ text: String) async throws -> InspectReport {
         let name = try connectorName(text)
-        let (manifest, directory) = try self.manifest()
+        let loaded = try lintedManifest()
         let audit = try openAudit(isRequired: false)
         defer { finish(audit) }
-        let pool = makePool(audit: audit)
+        let pool = makePool(audit: audit, loaded)
         return try await EventLoop.run {
             do {
-                let connector = try await pool.connector(name, pins: nil)
-                let report = await Host.inspect(connector, name, manifest, directory)
+                let connector = try await pool.connector(name, isAsking: true)
+                let report = await Host.inspect(connector, name, loaded)
                 await pool.stopAll()
                 return report
             } catch {
@@ -95,8 +146,10 @@ extension Host {
     }
 
     private static func inspect(
-        _ connector: RunningConnector, _ name: ConnectorName, _ manifest: Manifest, _ directory: AbsolutePath
+        _ connector: RunningConnector, _ name: ConnectorName, _ loaded: LoadedManifest
     ) async -> InspectReport {
+        let (manifest, directory) = (loaded.manifest, loaded.directory)
+        var asked = GrantSet()
         let hello = connector.session.hello
         let description = hello.description ?? Wire.Description()
         let approved = manifest.plugin(name)
@@ -108,6 +161,7 @@ extension Host {
                     target, connector, directory: directory, timeout: 10_000
                 ).grants
                 entry.declared = declared.yamlLines
+                asked = asked.joined(declared)
                 entry.missing = declared.difference(from: approved?.grants ?? GrantSet()).yamlLines
             } catch {
                 entry.error = "\(error)"
@@ -125,6 +179,9 @@ extension Host {
                 InspectReport.Need(capability: capabilityName($0.capability), reason: printable($0.reason))
             },
             targets: targets,
+            unused: (approved?.grants ?? GrantSet()).difference(from: asked).yamlLines,
+            findings: loaded.findings.filter { $0.plugin == name.text },
+            confinementMode: "\(approved?.confinement ?? .strict)",
             pin: isPinned ? .pinned : (approved?.pins.isEmpty ?? true) ? .unpinned : .mismatch)
     }
 
@@ -135,6 +192,25 @@ extension Host {
         case .netDial: "net.dial"
         case .processExec: "process.exec"
         case .capabilityUnspecified, .unrecognized: "unknown (\(capability.rawValue))"
+        }
+    }
+}
+
+extension GrantSet {
+    /// The rules of both.
+    func joined(_ other: GrantSet) -> GrantSet {
+        GrantSet(
+            read: read + other.read, write: write + other.write, dial: dial + other.dial, exec: exec + other.exec)
+    }
+}
+
+extension SearchPath.Origin {
+    /// Which directory of the search path it is, in words.
+    fileprivate var reportWord: String {
+        switch self {
+        case .commandLine: "--plugin-dir"
+        case .environment: "TRSTCTL_PLUGIN_DIR"
+        case .standard: "standard"
         }
     }
 }

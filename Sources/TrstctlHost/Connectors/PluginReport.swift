@@ -8,24 +8,45 @@ package struct PluginReport: Codable, Sendable {
     package var name: String
     package var path: String
     package var directory: String
+    /// Why that directory is searched: `--plugin-dir`, `TRSTCTL_PLUGIN_DIR`, `standard`.
+    package var origin: String
+    /// What it calls itself; only known when it was run.
+    package var version: String
     /// How it is linked, for example `static` or `dynamic`.
     package var link: String
     package var sha256: String
     package var pin: PinState
     /// Why, when it is not pinned.
     package var reason: String
+    /// What has to be said although it may run.
+    package var note: String
+    /// Who signed it: `none` is asked for, `valid (key)`, `absent`, `refused`, `not checked`.
+    package var signature: String
+    /// `strict`, `best-effort`, `off`, as the manifest has it.
+    package var confinement: String
+    /// What a start would warn of.
+    package var warnings: [String]
     /// Copies in later directories that are not used.
     package var shadowed: [String]
     package var rejected: [String]
+
+    /// True when a start would not be refused.
+    package var mayRun: Bool { pin == .pinned || (pin == .unpinned && !note.isEmpty) }
 
     init(name: String) {
         self.name = name
         path = ""
         directory = ""
+        origin = ""
+        version = ""
         link = ""
         sha256 = ""
         pin = .missing
         reason = ""
+        note = ""
+        signature = ""
+        confinement = ""
+        warnings = []
         shadowed = []
         rejected = []
     }
@@ -67,6 +88,12 @@ package struct InspectReport: Codable, Sendable {
     package var fields: [Field]
     package var needs: [Need]
     package var targets: [TargetGrants]
+    /// What the manifest approves and no target of it needs.
+    package var unused: [String]
+    /// What the linter finds in the manifest's entry.
+    package var findings: [FindingReport]
+    /// `strict`, `best-effort`, `off`, as the manifest has it.
+    package var confinementMode: String
     /// Whether the bytes that answered are pinned.
     package var pin: PluginReport.PinState
 }

@@ -2,6 +2,7 @@
 package struct ManifestError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The kind of fault, stable for tests and `--json`.
     package enum Code: String, CaseIterable, Hashable, Sendable {
+        case notFound = "not-found"
         case unreadable
         case notRegularFile = "not-regular-file"
         case symbolicLink = "symbolic-link"
@@ -24,6 +25,11 @@ package struct ManifestError: Error, Hashable, Sendable, CustomStringConvertible
         case badGrant = "bad-grant"
         case badPath = "bad-path"
         case badAddress = "bad-address"
+        case badKey = "bad-key"
+        case badTime = "bad-time"
+        case badAcknowledgement = "bad-acknowledgement"
+        case notAcknowledged = "not-acknowledged"
+        case dangerousGrant = "dangerous-grant"
         case outOfRange = "out-of-range"
         case tooMany = "too-many"
         case unknownReference = "unknown-reference"

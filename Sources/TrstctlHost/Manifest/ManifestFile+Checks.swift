@@ -28,7 +28,7 @@ extension ManifestFile {
                     nextStep: "pass the file it points to: --manifest \"$(readlink -f \(file))\"")
             case ENOENT:
                 throw ManifestError(
-                    .unreadable, file: file, "there is no such file",
+                    .notFound, file: file, "there is no such file",
                     nextStep: "pass the manifest with --manifest FILE; README has one to begin with")
             default:
                 throw ManifestError(.unreadable, file: file, error.description, nextStep: "check the path and its mode")

@@ -12,6 +12,7 @@ package struct ManifestFile: ~Copyable {
     /// The bytes.
     package let contents: [UInt8]
 
+    private let given: Bytes
     private let parent: OwnedDescriptor
     private let leaf: String
     private let status: stat
@@ -45,19 +46,31 @@ package struct ManifestFile: ~Copyable {
         let contents = try read(file.raw, file: name)
         guard isSame(status, try self.status(file.raw, file: name)) else { throw changed(name) }
         return ManifestFile(
-            name: name, directory: directory, contents: contents, parent: parent, leaf: leaf, status: status)
+            name: name, given: path, directory: directory, contents: contents, parent: parent, leaf: leaf,
+            status: status)
     }
 
     private init(
-        name: String, directory: AbsolutePath, contents: [UInt8], parent: consuming OwnedDescriptor, leaf: String,
-        status: stat
+        name: String, given: Bytes, directory: AbsolutePath, contents: [UInt8], parent: consuming OwnedDescriptor,
+        leaf: String, status: stat
     ) {
         self.name = name
+        self.given = given
         self.directory = directory
         self.contents = contents
         self.parent = parent
         self.leaf = leaf
         self.status = status
+    }
+
+    /// When the file was last written, in seconds since 1970.
+    package var modified: Int64 { Int64(status.st_mtim.tv_sec) }
+
+    /// The file's path, and the one that it was named with when that is another canonical one.
+    package var paths: [AbsolutePath] {
+        let base = directory.components.isEmpty ? [] : directory.bytes.array
+        let resolved = try? AbsolutePath(Bytes(base + [UInt8(ascii: "/")] + Array(leaf.utf8)))
+        return [resolved, try? AbsolutePath(given)].compactMap(\.self)
     }
 
     /// Reads the manifest's text.

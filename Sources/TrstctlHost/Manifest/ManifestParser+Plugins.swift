@@ -5,44 +5,60 @@ extension ManifestParser {
     /// The most pins of one plugin: one per build or platform.
     static let maximumPins = 16
 
+    /// The keys of one plugin.
+    static let pluginKeys = ["sha256", "grants", "signature", "confinement", "script", "acknowledge"]
+
     /// One entry of `plugins:`.
     static func plugin(
         _ entry: YAMLNode.Entry, _ scope: ManifestScope
     ) throws(ManifestError) -> Plugin {
         let name = try connectorName(entry.key.text, at: entry.keyStart, scope)
         let what = "plugins.\(name)"
-        let fields = try scope.mapping(entry.value, what, keys: ["sha256", "grants"])
+        let fields = try scope.mapping(entry.value, what, keys: pluginKeys)
         var plugin = Plugin(name: name, pins: [], grants: GrantSet())
-        if let pins = fields["sha256"] { plugin.pins = try self.pins(pins.value, "\(what).sha256", name, scope) }
+        if let pins = fields["sha256"] {
+            plugin.pins = try digests(
+                pins.value, "\(what).sha256", atMost: maximumPins, nextStep: "run: trstctl plugin pin \(name)", scope)
+        }
         if let grants = fields["grants"] { plugin.grants = try self.grants(grants.value, "\(what).grants", scope) }
+        if let signature = fields["signature"] {
+            plugin.signature = try self.signature(signature, "\(what).signature", scope)
+        }
+        if let script = fields["script"] { plugin.script = try self.script(script, "\(what).script", scope) }
+        if let acknowledge = fields["acknowledge"] {
+            plugin.acknowledged = try acknowledgements(acknowledge.value, "\(what).acknowledge", scope)
+        }
+        if let confinement = fields["confinement"] {
+            plugin.confinement = try self.confinement(confinement.value, what, plugin.acknowledged, scope)
+        }
         return plugin
     }
 
-    private static func pins(
-        _ node: YAMLNode, _ what: String, _ name: ConnectorName, _ scope: ManifestScope
+    /// A list of SHA-256, without repetition.
+    static func digests(
+        _ node: YAMLNode, _ what: String, atMost limit: Int, nextStep: String, _ scope: ManifestScope
     ) throws(ManifestError) -> [SHA256Digest] {
-        var pins: [SHA256Digest] = []
-        let repin = "run: trstctl plugin pin \(name)"
-        for item in try scope.list(node, what, atMost: maximumPins) {
+        var digests: [SHA256Digest] = []
+        for item in try scope.list(node, what, atMost: limit) {
             let text = try scope.text(item, "an item of \(what)")
             let digest: SHA256Digest
             do throws(GrammarError) {
                 digest = try SHA256Digest.parse(text)
             } catch {
-                throw scope.error(.badPin, at: item.start, "\(what): \(error)", nextStep: repin)
+                throw scope.error(.badPin, at: item.start, "\(what): \(error)", nextStep: nextStep)
             }
             guard digest != SHA256Digest.ofNothing else {
                 throw scope.error(
-                    .badPin, at: item.start, "\(what): this is the SHA-256 of an empty file", nextStep: repin)
+                    .badPin, at: item.start, "\(what): this is the SHA-256 of an empty file", nextStep: nextStep)
             }
-            guard !pins.contains(digest) else {
+            guard !digests.contains(digest) else {
                 throw scope.error(
                     .badPin, at: item.start, "\(what): this pin stands in the list already",
                     nextStep: "keep one of the two")
             }
-            pins.append(digest)
+            digests.append(digest)
         }
-        return pins
+        return digests
     }
 
     private static func grants(

@@ -23,7 +23,8 @@ extension ManifestParser {
         return source
     }
 
-    private static func path(_ node: YAMLNode, _ what: String, _ scope: ManifestScope) throws(ManifestError) -> Bytes {
+    /// The path of a file, absolute.
+    static func path(_ node: YAMLNode, _ what: String, _ scope: ManifestScope) throws(ManifestError) -> Bytes {
         let text = try scope.text(node, what)
         let path = scope.resolve(text)
         guard !text.isEmpty, text.utf8.last != UInt8(ascii: "/"), !text.utf8.contains(0) else {

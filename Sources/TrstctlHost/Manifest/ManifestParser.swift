@@ -35,13 +35,14 @@ package enum ManifestParser {
 
     /// The manifest that a root node describes.
     static func manifest(_ root: YAMLNode, _ scope: ManifestScope) throws(ManifestError) -> Manifest {
-        let keys = ["version", "plugins", "credentials", "targets"]
+        let keys = ["version", "plugins", "credentials", "targets", "trust"]
         let entries = try scope.mapping(root, "the manifest", keys: keys)
         guard let version = entries["version"] else {
             throw scope.missing("version", in: "the manifest", at: root.start)
         }
         try check(version: version.value, scope)
         var manifest = Manifest()
+        if let trust = entries["trust"] { manifest.trust = try self.trust(trust.value, scope) }
         for entry in try section(entries["plugins"], scope) {
             manifest.plugins.append(try plugin(entry, scope))
         }

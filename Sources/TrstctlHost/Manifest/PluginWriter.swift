@@ -53,7 +53,8 @@ struct PluginWriter {
         if let pins = fields["sha256"] {
             if before?.pins != after.pins { replace(list: pins.value, with: pinRules) }
         } else {
-            edits.insert(pinLines.map { $0 + edits.lineBreak + space }.joined(), at: entry.value.start)
+            let lines = fields["grants"] == nil ? pinLines + grantLines : pinLines
+            edits.insert(lines.map { $0 + edits.lineBreak + space }.joined(), at: entry.value.start)
         }
         if let grants = fields["grants"] {
             try update(grants: grants)

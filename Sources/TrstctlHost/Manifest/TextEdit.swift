@@ -31,7 +31,12 @@ struct TextEdits {
 
     /// Puts lines behind the line on which a position is, whatever comment still follows there.
     mutating func insert(lines: [String], afterLineOf position: YAMLPosition) {
-        var end = text[offset(position)...].firstIndex(of: 0x0A) ?? text.count
+        var from = offset(position)
+        // libyaml says that a block scalar (`|`) ends where the next thing begins.
+        if from > 0, text[from - 1] == 0x0A {
+            while from > 0, [0x0A, 0x0D, 0x20].contains(text[from - 1]) { from -= 1 }
+        }
+        var end = text[from...].firstIndex(of: 0x0A) ?? text.count
         if end < text.count, end > 0, text[end - 1] == 0x0D { end -= 1 }
         edits.append((end..<end, Array(lines.map { lineBreak + $0 }.joined().utf8)))
     }

@@ -116,7 +116,7 @@ struct TargetReconciler: Sendable {
 
     private func startConnector(_ target: Target) async throws(Failure) -> RunningConnector {
         do {
-            return try await pool.connector(target.connector, pins: manifest.plugin(target.connector)?.pins ?? [])
+            return try await pool.connector(target.connector)
         } catch {
             throw Failure(
                 stage: .connector, summary: "the connector \(target.connector.text) was refused",
@@ -139,7 +139,7 @@ struct TargetReconciler: Sendable {
                 detail: (["It asks for these grants, which are not approved under plugins: \(target.connector.text):"]
                     + missing.yamlLines.map { "    \($0)" } + [
                         "Nothing was touched. To approve them, add these lines, or type: "
-                            + "trstctl plugin pin \(target.connector.text)"
+                            + "trstctl plugin pin --approve \(target.connector.text)"
                     ]).joined(separator: "\n"),
                 isRefusal: true)
         }

@@ -85,6 +85,12 @@ package struct ConnectorReport: Codable, Sendable {
     package var path: String
     package var sha256: String
     package var link: String
+    /// Whether the bytes are pinned: `pinned`, `unpinned`; empty when they were not verified.
+    package var pin: String
+    /// Who signed them, as far as the manifest asks.
+    package var signature: String
+    /// What every report has to say about how it runs.
+    package var warnings: [String]
     /// The layers of confinement that were active, for example `landlock-7`.
     package var confinement: [String]
     /// Why it was refused or died; empty when all went well.
@@ -96,6 +102,9 @@ package struct ConnectorReport: Codable, Sendable {
         path = ""
         sha256 = ""
         link = ""
+        pin = ""
+        signature = ""
+        warnings = []
         confinement = []
         error = ""
     }

@@ -1,6 +1,7 @@
+package import TrstctlProcess
 package import TrstctlSystem
 
-/// A connector that cannot be confined, and therefore does not start.
+/// A connector that cannot be confined as demanded, and therefore does not start.
 package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What stands in the way.
     package enum Code: Equatable, Sendable {
@@ -8,8 +9,12 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
         case unsupportedKind(ExecutableKind)
         /// The dynamic linker that the executable names is not one that only root may change.
         case untrustedInterpreter(Bytes)
-        /// The kernel does not apply this layer.
-        case layer(String, SystemError)
+        /// The layer cannot be applied here, for this reason, and what can be done about it.
+        case layer(Layer, String, wayOut: String)
+        /// The host ran out of something before it came to the layers.
+        case preparation(SystemError)
+        /// Every layer was applied, or none had to be, and the start failed all the same.
+        case start(SpawnError)
     }
 
     package let code: Code
@@ -27,9 +32,12 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
         case .untrustedInterpreter(let path):
             "the dynamic linker \(String(decoding: path.array, as: UTF8.self).debugDescription) does not belong to root, "
                 + "or others may write to it; next: build the connector as a static executable"
-        case .layer(let name, let error):
-            "the sandbox layer \(name) cannot be applied: \(error); the connector was not started; "
-                + "next: use a kernel with \(name), see `uname -r`"
+        case .layer(let layer, let reason, let wayOut):
+            "the sandbox layer \(layer) cannot be applied: \(reason); the connector was not started; next: \(wayOut), "
+                + "or set `confinement: best-effort` for this connector to run it without; "
+                + "see what this machine offers with: trstctl doctor"
+        case .preparation(let error): "the sandbox cannot be prepared: \(error)"
+        case .start(let error): "\(error)"
         }
     }
 }

@@ -4,6 +4,9 @@ package import TrstctlSystem
 
 /// A private directory in which one connector binds its socket: mode 0700, an unguessable name, removed afterwards.
 ///
+/// It is made for the host; the confinement gives it to the connector's own uid, which is why root's base directory must
+/// let others pass (mode 0711), as must what is above it.
+///
 /// The directory is locked (flock(2)) while its host lives; a host that finds an unlocked one at its start removes it,
 /// so a host that was killed leaves nothing for ever.
 package struct RunDirectory: ~Copyable, Sendable {
@@ -118,6 +121,8 @@ package struct RunDirectory: ~Copyable, Sendable {
             throw SystemError(
                 stage: "socket directory (must be yours and writable by nobody else)", object: path, errno: EPERM)
         }
+        // The umask may have taken it away, or the directory was made for a host without own uids.
+        if geteuid() == 0, status.st_mode & 0o011 != 0o011 { _ = fchmod(number, status.st_mode & 0o777 | 0o011) }
         return base
     }
 

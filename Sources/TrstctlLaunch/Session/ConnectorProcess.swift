@@ -42,7 +42,8 @@ final class ConnectorProcess: Sendable {
     func dial(_ name: [UInt8]) throws(DialError) -> OwnedDescriptor {
         guard let descriptor = directory.withLock({ $0?.descriptor.raw }) else { throw .notASocket }
         return try Dial.connect(
-            name: name, directory: descriptor, childPidfd: child.pidfd, childPid: child.pid, owner: getuid())
+            name: name, directory: descriptor, childPidfd: child.pidfd, childPid: child.pid,
+            owner: child.user ?? getuid())
     }
 
     /// Ends the process, whatever state it is in, and leaves nothing behind: SIGTERM to its group, SIGKILL, reaping,

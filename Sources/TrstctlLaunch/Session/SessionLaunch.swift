@@ -2,9 +2,9 @@ import TrstctlProcess
 import TrstctlSystem
 
 extension Session {
-    /// Starts a verified executable under the confinement that its kind allows.
+    /// Starts a verified executable under the confinement that its kind allows and the request demands.
     ///
-    /// - Returns: the session, and the layers of confinement that the kernel applied.
+    /// - Returns: the session, and the layers of confinement that the kernel applied, with those that are missing.
     /// - Throws: `SessionError`.
     package static func start(
         _ executable: VerifiedExecutable, _ request: SessionRequest
@@ -17,9 +17,10 @@ extension Session {
         }
         let applied = OneShot<ActiveLayers>()
         let session = try await start(request) { directory, environment, output, error in
-            let confinement = try Confinement(profile, runDirectory: directory)
+            var confinement = try Confinement(
+                profile, mode: request.confinement, limits: request.confinementLimits, runDirectory: directory)
             let child = try executable.start(
-                under: confinement, environment: environment, standardOutput: output, standardError: error)
+                under: &confinement, environment: environment, standardOutput: output, standardError: error)
             applied.set(confinement.layers)
             return child
         }

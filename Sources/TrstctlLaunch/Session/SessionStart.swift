@@ -14,6 +14,10 @@ package struct SessionRequest: Sendable {
     /// What this host calls itself.
     package var host = Wire.Implementation(name: "trstctl", version: "")
     package var limits = SessionLimits()
+    /// What happens when a layer of the sandbox cannot be applied.
+    package var confinement = ConfinementMode.strict
+    /// How much memory and how many processes it may take.
+    package var confinementLimits = ConfinementLimits()
     /// Where the lines go that the connector prints.
     package var log: @Sendable (OutputStream, String) -> Void = { _, _ in }
     /// Answers its brokered calls.

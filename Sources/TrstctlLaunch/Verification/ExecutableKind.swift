@@ -23,7 +23,8 @@ package enum ExecutableKind: Hashable, Sendable, CustomStringConvertible {
         case .dynamicELF: "dynamic"
         case .script: "script"
         case .foreignELF(let machine, let is64Bit):
-            "for another machine (ELF machine \(machine), \(is64Bit ? 64 : 32)-bit)"
+            "for another machine (\(ExecutableKind.machineName(machine)), \(is64Bit ? 64 : 32)-bit; "
+                + "this one is \(ExecutableKind.machineName(ExecutableKind.machine)))"
         case .brokenELF: "a damaged ELF file"
         case .unknown: "not an executable this machine knows"
         }
@@ -37,10 +38,19 @@ extension ExecutableKind {
     private static let maximumProgramHeaders = 128
     private static let interpreterHeader: UInt32 = 3  // PT_INTERP
     #if arch(x86_64)
-        private static let machine: UInt16 = 62  // EM_X86_64
+        fileprivate static let machine: UInt16 = 62  // EM_X86_64
     #elseif arch(arm64)
-        private static let machine: UInt16 = 183  // EM_AARCH64
+        fileprivate static let machine: UInt16 = 183  // EM_AARCH64
     #endif
+
+    /// The usual name of an ELF machine, see elf(5) and the ELF registry.
+    fileprivate static func machineName(_ machine: UInt16) -> String {
+        let names: [UInt16: String] = [
+            3: "x86", 8: "MIPS", 20: "PowerPC", 21: "PowerPC 64", 22: "S/390", 40: "ARM", 62: "x86-64", 183: "AArch64",
+            243: "RISC-V", 258: "LoongArch",
+        ]
+        return names[machine] ?? "ELF machine \(machine)"
+    }
 
     /// Reads the headers of a sealed copy, see elf(5), and trusts no number in them.
     init(of descriptor: Int32) {

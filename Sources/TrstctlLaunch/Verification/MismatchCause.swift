@@ -1,3 +1,4 @@
+import TrstctlPolicy
 import TrstctlSystem
 
 /// What the bytes of a mismatching file say about how it came to be.
@@ -18,15 +19,30 @@ enum MismatchCause {
         (Array("MZ".utf8), "this is a Windows executable"),
     ]
 
-    static func guess(_ sealed: SealedExecutable) -> String? {
+    /// The likely cause of a mismatch, or nil when nothing tells.
+    ///
+    /// - Parameters:
+    ///   - sealed: the bytes that were found.
+    ///   - pins: what was expected.
+    ///   - manifestModified: when the manifest was last written, in seconds since 1970.
+    /// - Returns: a sentence without a full stop, or nil.
+    static func guess(_ sealed: SealedExecutable, _ pins: Pins, manifestModified: Int64? = nil) -> String? {
         let start = FileSlice(sealed.descriptor.raw, at: 0, count: 64)
         if let known = beginnings.first(where: { start.starts(with: $0.bytes) }) { return known.cause }
         switch sealed.kind {
-        case .foreignELF: return "this build is \(sealed.kind); pin the one for this machine too"
+        case .foreignELF: return "this build is \(sealed.kind); the pin may be of the build for this machine"
         case .brokenELF: return "the file is damaged or was not copied whole"
         case .unknown: return "this is \(sealed.kind)"
-        case .staticELF, .dynamicELF, .script:
-            return sealed.size == sealed.candidate.size ? nil : "the file was being replaced while it was read"
+        case .staticELF, .dynamicELF, .script: break
         }
+        guard sealed.size == sealed.candidate.size else { return "the file was being replaced while it was read" }
+        if let archive = NeighbouringArchive.pinned(beside: sealed.candidate, pins) {
+            return "the pin is the SHA-256 of \(printable(archive)), the archive beside it, not of the executable"
+        }
+        if let manifestModified, sealed.candidate.modified > manifestModified {
+            return "the file was built or installed again after the manifest was last written "
+                + "(\(UTCTime(manifestModified)))"
+        }
+        return nil
     }
 }

@@ -11,6 +11,16 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
         case unpinned(found: SHA256Digest)
         /// The file has more bytes than are copied.
         case tooLarge(limit: Int64)
+        /// The operator revoked this build, whatever is pinned.
+        case revoked(found: SHA256Digest)
+        /// A script, and the manifest does not say what may run it.
+        case scriptNotAllowed
+        /// The script names another interpreter than the manifest, or one that is not the pinned one.
+        case interpreter(InterpreterFault)
+        /// The signature that the manifest asks for is missing, wrong, or by nobody it trusts.
+        case signature(reason: String)
+        /// Reading took longer than is waited.
+        case tooSlow(milliseconds: Int64)
         /// The file did not arrive whole: it shrank or grew while it was copied.
         case changedWhileReading
         /// A system call failed.
@@ -34,7 +44,22 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
     package var nextCommand: String {
         switch code {
         case .mismatch, .unpinned: "trstctl plugin pin \(connector.text)"
-        case .tooLarge, .changedWhileReading, .failed: "trstctl plugin verify \(connector.text)"
+        case .tooLarge, .tooSlow, .changedWhileReading, .failed, .revoked, .scriptNotAllowed, .interpreter, .signature:
+            "trstctl plugin verify \(connector.text)"
+        }
+    }
+
+    private var nextStep: String {
+        switch code {
+        case .mismatch, .unpinned: "\(nextCommand), if this file is the one you want to run"
+        case .revoked: "install another build; only removing it from trust: revoked_sha256: would let this one run"
+        case .scriptNotAllowed:
+            "add under plugins: \(connector.text): script: { interpreter: /path, sha256: [SHA-256 of the interpreter] }"
+        case .interpreter(.mismatch), .interpreter(.other):
+            "correct plugins: \(connector.text): script: in the manifest, if this interpreter is the one you want"
+        case .signature: "install the signed build with its signature; see plugins: \(connector.text): signature:"
+        case .interpreter, .tooLarge, .tooSlow, .changedWhileReading, .failed:
+            "\(nextCommand), when that is corrected"
         }
     }
 
@@ -49,6 +74,16 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
             lines = ["the connector \(connector.text) has no pin", "found:    \(found.hex)"]
         case .tooLarge(let limit):
             lines = ["the connector \(connector.text) is larger than \(limit) bytes"]
+        case .revoked(let found):
+            lines = ["the connector \(connector.text) is revoked in the manifest", "found:    \(found.hex)"]
+        case .scriptNotAllowed:
+            lines = ["the connector \(connector.text) is a script, and the manifest does not say what may run it"]
+        case .interpreter(let fault):
+            lines = ["the connector \(connector.text) is a script that may not run: \(fault)"]
+        case .signature(let reason):
+            lines = ["the connector \(connector.text) has no signature that counts: \(reason)"]
+        case .tooSlow(let milliseconds):
+            lines = ["the connector \(connector.text) could not be read within \(milliseconds) ms"]
         case .changedWhileReading:
             lines = ["the connector \(connector.text) changed while it was read"]
         case .failed(let error):
@@ -58,7 +93,7 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
         if let resolvedPath { lines.append("link to:  \(printable(resolvedPath))") }
         lines.append("size:     \(size) bytes, modified \(UTCTime(modified))")
         if let cause { lines.append("likely:   \(cause)") }
-        lines.append("next:     \(nextCommand), if this file is the one you want to run")
+        lines.append("next:     \(nextStep)")
         return lines.joined(separator: "\n  ")
     }
 }

@@ -9,6 +9,10 @@ package struct VerifiedExecutable: Sendable {
     private let sealed: SealedExecutable
     /// False when the operator allowed this connector to run without a pin, which every report must say.
     package let isPinned: Bool
+    /// What runs the connector when it is a script.
+    package let interpreter: SealedInterpreter?
+    /// Who signed it, as far as the manifest asks.
+    package let signature: SignatureState
 
     /// Opens nothing: verifies the file that discovery opened.
     ///
@@ -16,31 +20,27 @@ package struct VerifiedExecutable: Sendable {
     package init(
         verifying candidate: Candidate, pins: Pins, limit: Int64 = SealedExecutable.defaultLimit
     ) throws(VerificationError) {
-        try self.init(SealedExecutable(copying: candidate, limit: limit), pins: pins)
+        try self.init(SealedExecutable(copying: candidate, limit: limit), VerificationRules(pins))
     }
 
     /// Compares the digest of a sealed copy with the pins.
     package init(_ sealed: SealedExecutable, pins: Pins) throws(VerificationError) {
+        try self.init(sealed, VerificationRules(pins))
+    }
+
+    /// Verifies a sealed copy by everything that the manifest says: the one way for a launch, `plugin pin` and
+    /// `plugin verify`.
+    ///
+    /// - Throws: the first rule that the bytes break: revocation, pin, signature, interpreter.
+    package init(_ sealed: SealedExecutable, _ rules: VerificationRules) throws(VerificationError) {
         let candidate = sealed.candidate
-        guard !pins.digests.isEmpty else {
-            throw candidate.refusal(.unpinned(found: sealed.digest), size: sealed.size)
+        guard !rules.trust.revokes(sealed.digest) else {
+            throw candidate.refusal(.revoked(found: sealed.digest), size: sealed.size)
         }
-        guard pins.accept(sealed.digest) else {
-            throw candidate.refusal(
-                .mismatch(found: sealed.digest, expected: pins.digests), size: sealed.size,
-                cause: MismatchCause.guess(sealed))
-        }
-        self.init(sealed, isPinned: true)
-    }
-
-    /// The development override, which runs what is there; the caller warns, every time.
-    package static func withoutPin(_ sealed: SealedExecutable) -> VerifiedExecutable {
-        VerifiedExecutable(sealed, isPinned: false)
-    }
-
-    private init(_ sealed: SealedExecutable, isPinned: Bool) {
+        isPinned = try rules.checkPin(of: sealed)
+        signature = try rules.checkSignature(of: sealed)
+        interpreter = try rules.checkScript(sealed)
         self.sealed = sealed
-        self.isPinned = isPinned
     }
 
     package var name: ConnectorName { sealed.candidate.name }

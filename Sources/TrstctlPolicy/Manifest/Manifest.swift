@@ -12,14 +12,18 @@ package struct Manifest: Hashable, Sendable {
     package var credentials: [CredentialSource]
     /// What gets which credential.
     package var targets: [Target]
+    /// What is revoked, whatever else the manifest says.
+    package var trust: Trust
 
     package init(
-        version: Int = 1, plugins: [Plugin] = [], credentials: [CredentialSource] = [], targets: [Target] = []
+        version: Int = 1, plugins: [Plugin] = [], credentials: [CredentialSource] = [], targets: [Target] = [],
+        trust: Trust = Trust()
     ) {
         self.version = version
         self.plugins = plugins
         self.credentials = credentials
         self.targets = targets
+        self.trust = trust
     }
 
     /// The entry of a connector; nil means that it is not pinned and must not run.
@@ -30,22 +34,6 @@ package struct Manifest: Hashable, Sendable {
 
     /// The target of this name.
     package func target(_ name: EntryName) -> Target? { targets.first { $0.name == name } }
-}
-
-/// What the operator allows one connector: which builds of it run, and what they may do.
-package struct Plugin: Hashable, Sendable {
-    /// The connector.
-    package var name: ConnectorName
-    /// The digests of the builds that may run; none means that none may.
-    package var pins: [SHA256Digest]
-    /// What the operator approves.
-    package var grants: GrantSet
-
-    package init(name: ConnectorName, pins: [SHA256Digest], grants: GrantSet) {
-        self.name = name
-        self.pins = pins
-        self.grants = grants
-    }
 }
 
 /// Where one certificate chain and its private key are read from, as absolute paths.

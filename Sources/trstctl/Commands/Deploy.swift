@@ -56,6 +56,7 @@ extension GlobalOptions {
         result.manifest = manifest ?? outer.manifest
         result.stateDir = stateDir ?? outer.stateDir
         result.pluginDir = outer.pluginDir + pluginDir
+        result.allowUnpinned = outer.allowUnpinned + allowUnpinned
         result.json = json || outer.json
         result.verbose = verbose || outer.verbose
         return result

@@ -17,11 +17,8 @@ struct ManifestGroup: ParsableCommand {
 
         func run(_ host: Host, _ output: Output) async throws -> Int32 {
             let summary = try host.validateManifest()
-            output.result(summary) {
-                "\(global.manifestPath) is valid: \(summary.connectors) connectors, \(summary.credentials) credentials, "
-                    + "\(summary.targets) targets"
-            }
-            return ExitStatusCode.fine
+            output.result(summary) { PluginText.validated(summary, global.manifestPath) }
+            return summary.isRefused ? ExitStatusCode.usage : ExitStatusCode.fine
         }
     }
 }

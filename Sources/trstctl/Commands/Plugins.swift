@@ -10,15 +10,21 @@ struct Plugin: ParsableCommand {
 
     struct List: HostCommand {
         static let configuration = CommandConfiguration(
-            abstract: "List connectors: where they are, and whether they are pinned. Runs none of them.")
+            abstract: "List connectors: where they are, and whether they are pinned. Runs none of them, unless told to."
+        )
 
         @OptionGroup var options: GlobalOptions
         @ParentCommand var parent: Plugin
 
+        @Flag(
+            name: .customLong("run"), help: "Also start those that may run, granted nothing, and ask for their version."
+        )
+        var isRunning = false
+
         var global: GlobalOptions { options.merged(under: parent.parent.global) }
 
         func run(_ host: Host, _ output: Output) async throws -> Int32 {
-            let reports = await host.listPlugins()
+            let reports = try await host.listPlugins(isRunning: isRunning)
             output.result(reports) { PluginText.list(reports) }
             return ExitStatusCode.fine
         }
@@ -58,7 +64,7 @@ struct Plugin: ParsableCommand {
         func run(_ host: Host, _ output: Output) async throws -> Int32 {
             let reports = try host.verifyPlugins(name)
             output.result(reports) { PluginText.verify(reports) }
-            return reports.allSatisfy { $0.pin == .pinned } ? ExitStatusCode.fine : ExitStatusCode.connectorRefused
+            return reports.allSatisfy(\.mayRun) ? ExitStatusCode.fine : ExitStatusCode.connectorRefused
         }
     }
 
@@ -67,7 +73,8 @@ struct Plugin: ParsableCommand {
             abstract: "Write a connector's SHA-256, and the grants that the targets need, into the manifest.",
             discussion: """
                 The connector runs confined and is granted nothing while it is asked. Read what is written: from then on \
-                exactly this build may run, with exactly these grants.
+                exactly this build may run, with exactly these grants. A later build that asks for more is refused, with \
+                the difference, until --approve.
                 """)
 
         @OptionGroup var options: GlobalOptions
@@ -76,13 +83,16 @@ struct Plugin: ParsableCommand {
         @Flag(help: "Keep the pins that are there, for another build or platform.")
         var add = false
 
+        @Flag(help: "Also approve what the connector asks for beyond what is approved.")
+        var approve = false
+
         @Argument(help: "The connectors' names.")
         var name: [String]
 
         var global: GlobalOptions { options.merged(under: parent.parent.global) }
 
         func run(_ host: Host, _ output: Output) async throws -> Int32 {
-            let reports = try await host.pinPlugins(name, isAdding: add)
+            let reports = try await host.pinPlugins(name, PinMode(isAdding: add, isApproving: approve))
             output.result(reports) { PluginText.pinned(reports, global.manifestPath) }
             return ExitStatusCode.fine
         }

@@ -4,29 +4,48 @@ import TrstctlHost
 enum PluginText {
     static func list(_ reports: [PluginReport]) -> String {
         guard !reports.isEmpty else { return "no connectors found" }
-        var table = Table(["NAME", "PIN", "LINK", "SHA-256", "PATH"])
+        let hasVersions = reports.contains { !$0.version.isEmpty }
+        var table = Table(
+            ["NAME"] + (hasVersions ? ["VERSION"] : [])
+                + ["PIN", "SIGNATURE", "CONFINEMENT", "LINK", "SHA-256", "DIRECTORY", "PATH"])
         for report in reports {
-            table.add([
-                report.name.isEmpty ? "-" : report.name, report.pin.rawValue, report.link.isEmpty ? "-" : report.link,
-                report.sha256.isEmpty ? "-" : String(report.sha256.prefix(12)), report.path.isEmpty ? "-" : report.path,
-            ])
+            let version = report.version.split(separator: "\n").first.map(String.init) ?? ""
+            let cells =
+                [report.name] + (hasVersions ? [version] : [])
+                + [
+                    report.pin.rawValue, report.signature, report.confinement, report.link,
+                    String(report.sha256.prefix(12)), report.origin, report.path,
+                ]
+            table.add(cells.map { $0.isEmpty ? "-" : $0 })
         }
         var notes: [String] = []
         for report in reports {
-            if report.pin == .mismatch || report.pin == .refused || report.pin == .missing {
-                notes.append("\(report.name.isEmpty ? report.path : report.name): \(report.reason)")
-            }
-            notes += report.shadowed.map { "\(report.name): also at \($0), which is not used (shadowed)" }
+            let name = report.name.isEmpty ? report.path : report.name
+            if !report.note.isEmpty { notes.append("\(name): \(report.pin.rawValue), \(report.note)") }
+            if !report.reason.isEmpty { notes.append("\(name): \(report.pin.rawValue): \(report.reason)") }
+            notes += report.warnings.map { "\(name): \($0)" }
+            notes += report.shadowed.map { "\(name): also at \($0), which is not used (shadowed)" }
+            if report.pin != .refused { notes += report.rejected.map { "\(name): not used: \($0)" } }
         }
         return ([table.text] + (notes.isEmpty ? [] : [notes.joined(separator: "\n")])).joined(separator: "\n\n")
+    }
+
+    static func validated(_ summary: ManifestSummary, _ manifest: String) -> String {
+        let counts = "\(summary.connectors) connectors, \(summary.credentials) credentials, \(summary.targets) targets"
+        let refusals = summary.findings.count(where: \.isRefusal)
+        let warnings = summary.findings.count - refusals
+        var head =
+            refusals == 0 ? "\(manifest) is valid: \(counts)" : "\(manifest) is refused: \(refusals) dangerous grants"
+        if warnings > 0 { head += "; \(warnings) warning\(warnings == 1 ? "" : "s")" }
+        return ([head] + summary.findings.map(\.text)).joined(separator: "\n")
     }
 
     static func verify(_ reports: [PluginReport]) -> String {
         guard !reports.isEmpty else { return "the manifest pins no connectors" }
         return reports.map { report in
-            report.pin == .pinned
-                ? "\(report.name): ok  \(report.sha256)  \(report.path)"
-                : "\(report.name): \(report.pin.rawValue)\n\(report.reason)"
+            guard report.mayRun else { return "\(report.name): \(report.pin.rawValue)\n\(report.reason)" }
+            let state = report.pin == .pinned ? "ok" : "\(report.pin.rawValue), \(report.note)"
+            return "\(report.name): \(state)  \(report.sha256)  \(report.path)"
         }.joined(separator: "\n")
     }
 
@@ -37,9 +56,10 @@ enum PluginText {
             "  path         \(connector.path)",
             "  sha256       \(connector.sha256)  (\(report.pin.rawValue))",
             "  link         \(connector.link)",
-            "  protocol     \(report.protocolVersions.map(String.init).joined(separator: ", "))",
+            "  protocol     \(protocolRange(report.protocolVersions))",
             "  optional     \(report.optionalMethods.isEmpty ? "none" : report.optionalMethods.joined(separator: ", "))",
-            "  confinement  \(connector.confinement.joined(separator: " "))",
+            "  signature    \(connector.signature)",
+            "  confinement  \(report.confinementMode): \(connector.confinement.joined(separator: " "))",
             "  needs",
         ]
         lines += report.needs.map { "    \($0.capability)  to \($0.reason)" }
@@ -57,7 +77,18 @@ enum PluginText {
             lines += target.declared.map { "    asks for  \($0)" }
             lines += target.missing.map { "    NOT APPROVED  \($0)" }
         }
+        if report.targets.contains(where: { !$0.missing.isEmpty }) {
+            lines.append("  next: trstctl plugin pin --approve \(connector.name), if it should have all of this")
+        }
+        if !report.unused.isEmpty { lines.append("  approved, and asked for by no target") }
+        lines += report.unused.map { "    \($0)" }
+        lines += report.findings.map(\.text)
         return lines.joined(separator: "\n")
+    }
+
+    private static func protocolRange(_ versions: [UInt32]) -> String {
+        guard let low = versions.min(), let high = versions.max() else { return "none" }
+        return low == high ? "\(low)" : "\(low) to \(high)"
     }
 
     static func pinned(_ reports: [PinReport], _ manifest: String) -> String {

@@ -17,6 +17,8 @@ struct RunText {
         for target in report.targets {
             if let detail = detail(target) { parts.append(detail) }
         }
+        let warnings = report.connectors.flatMap(\.warnings)
+        if !warnings.isEmpty { parts.append(warnings.map { "warning: \($0)" }.joined(separator: "\n")) }
         parts.append(summary)
         return parts.joined(separator: "\n\n")
     }

@@ -18,18 +18,20 @@ struct Probe {
     struct Result {
         var status: TrstctlProcess.ExitStatus?
         var answers: [String: String]
-        var layers: String
+        var layers: ActiveLayers
+
+        /// The attempts that succeeded.
+        var successes: Set<String> { Set(answers.filter { $0.value == "ok" }.keys) }
     }
 
     private static let compiled = Mutex<[ProbeBuild: [UInt8]]>([:])
 
-    private let directory: TemporaryDirectory
-    private let executable: VerifiedExecutable
-    private let canary: String
+    let canaries: Canaries
+    let executable: VerifiedExecutable
 
     init(_ build: ProbeBuild) throws {
-        directory = try TemporaryDirectory()
-        canary = try directory.write(Array("untouched".utf8), to: "canary", mode: 0o644)
+        canaries = try Canaries()
+        let directory = try TemporaryDirectory()
         try directory.write(try Probe.binary(build), to: "trstctl-connector-probe")
         let discovery = Discovery(SearchPath(explicit: [Bytes(directory.path)], variable: nil, home: nil))
         let name = try #require(ConnectorName("probe"))
@@ -38,7 +40,7 @@ struct Probe {
     }
 
     /// Compiles once for all tests.
-    private static func binary(_ build: ProbeBuild) throws -> [UInt8] {
+    static func binary(_ build: ProbeBuild) throws -> [UInt8] {
         try compiled.withLock { cache in
             if let known = cache[build] { return known }
             let scratch = try TemporaryDirectory()
@@ -51,58 +53,42 @@ struct Probe {
     }
 
     /// Runs the probe and collects its answers.
+    ///
+    /// - Parameters:
+    ///   - without: layers that are left out.
+    ///   - failing: layers that fail as if the kernel lacked them.
+    ///   - only: the one attempt to make, instead of all that do not end the process.
     func run(
-        isConfined: Bool, only: String? = nil, change: (inout SpawnRequest) -> Void = { _ in }
+        mode: ConfinementMode = .strict, without: Set<Layer> = [], failing: Set<Layer> = [], only: String? = nil,
+        limits: ConfinementLimits = ConfinementLimits()
     ) throws -> Result {
         let work = try TemporaryDirectory()
+        try #require(chmod(work.path, 0o777) == 0)
         let runPath = work.file("run")
         try #require(mkdir(runPath, 0o700) == 0)
-        let listener = try Listener(work.file("listener"))
-        var environment = [
-            "DIRECTORY=" + runPath, "CANARY=" + canary, "ELSEWHERE=" + work.file("e"), "LISTENER=" + listener.path,
-        ]
+        let privileged = work.file("setuid")
+        if only == "setuid" {
+            try work.write(try Probe.binary(.isStatic), to: "setuid")
+            try #require(chmod(privileged, 0o4755) == 0)
+        }
+        var environment =
+            canaries.environment + ["DIRECTORY=" + runPath, "ELSEWHERE=" + work.file("e"), "SETUID=" + privileged]
         if let only { environment.append("ONLY=" + only) }
 
-        let pipe = try Pipe()
-        var request = SpawnRequest(
-            .descriptor(executable.descriptor), arguments: ["probe"], standardOutput: pipe.writer.raw,
-            standardError: pipe.writer.raw)
-        request.environment = environment.map { Bytes($0) }
+        let pipe = try BytePipe()
         let runDirectory = OwnedDescriptor(open(runPath, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        let confinement = try Confinement(try SandboxProfile(for: executable.kind), runDirectory: runDirectory)
-        if isConfined { confinement.apply(to: &request) }
-        change(&request)
-        let child = try ChildProcess.spawn(request)
+        var confinement = try Confinement(
+            try SandboxProfile(for: executable.kind), mode: mode, limits: limits, runDirectory: runDirectory,
+            faults: ConfinementFaults(skipped: without, failing: failing))
+        let child = try executable.start(
+            under: &confinement, environment: environment.map { Bytes($0) }, standardOutput: pipe.writer.raw,
+            standardError: pipe.writer.raw)
+        // The answers fit into the pipe; what holds it open beyond the process must not survive the reaping.
+        let status = child.reap(until: .after(milliseconds: 30_000))
         let lines = pipe.drain().split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
         let pairs = lines.map { ($0.first ?? "", $0.last ?? "") }
         return Result(
-            status: child.reap(until: .after(milliseconds: 30_000)),
-            answers: Dictionary(pairs, uniquingKeysWith: { _, last in last }), layers: "\(confinement.layers)")
-    }
-
-    func expectUntouchedCanary() throws {
-        #expect(try String(contentsOfFile: canary, encoding: .utf8) == "untouched")
-        var status = stat()
-        try #require(stat(canary, &status) == 0)
-        #expect(status.st_mode & 0o7777 == 0o644)
-    }
-}
-
-/// A Unix socket that accepts connections in its backlog.
-private final class Listener {
-    let path: String
-    private let descriptor: OwnedDescriptor
-
-    init(_ path: String) throws {
-        self.path = path
-        descriptor = OwnedDescriptor(socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0))
-        var address = sockaddr_un()
-        address.sun_family = sa_family_t(AF_UNIX)
-        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8).prefix(107)) }
-        let number = descriptor.raw
-        let bound = withUnsafeBytes(of: &address) { bytes in
-            bytes.baseAddress.map { bind(number, $0.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count)) }
-        }
-        try #require(bound == 0 && listen(number, 4) == 0)
+            status: status,
+            answers: Dictionary(pairs, uniquingKeysWith: { _, last in last }), layers: confinement.layers)
     }
 }

@@ -59,9 +59,9 @@ struct SessionLifecycleTests {
         let pid = OneShot<Int32>()
         let start = Task {
             try await Session.start(bench.request("silent")) { directory, environment, output, error in
-                let confinement = try Confinement(try SandboxProfile(for: executable.kind), runDirectory: directory)
+                var confinement = try Confinement(try SandboxProfile(for: executable.kind), runDirectory: directory)
                 let child = try executable.start(
-                    under: confinement, environment: environment, standardOutput: output, standardError: error)
+                    under: &confinement, environment: environment, standardOutput: output, standardError: error)
                 pid.set(child.pid)
                 return child
             }

@@ -37,7 +37,7 @@ struct Run {
 }
 
 /// Both ends of a pipe.
-struct Pipe: ~Copyable {
+struct BytePipe: ~Copyable {
     let reader: OwnedDescriptor
     let writer: OwnedDescriptor
 
@@ -67,7 +67,7 @@ struct Pipe: ~Copyable {
 func run(
     _ path: String, _ arguments: [String] = [], change: (inout SpawnRequest) -> Void = { _ in }
 ) throws -> Run {
-    let pipe = try Pipe()
+    let pipe = try BytePipe()
     var request = SpawnRequest(
         .path(Bytes(path)), arguments: ([path] + arguments).map { Bytes($0) },
         standardOutput: pipe.writer.raw, standardError: pipe.writer.raw)

@@ -30,7 +30,7 @@ struct SpawnTests {
 
     @Test("the three standard streams may be three different files")
     func standardStreams() throws {
-        let pipe = try Pipe()
+        let pipe = try BytePipe()
         let output = try run("/bin/sh", ["-c", "cat; echo out; echo err >&2"]) { request in
             // Standard input is the reading end of a pipe that has one line in it.
             _ = write(pipe.writer.raw, "in\n", 3)
@@ -130,7 +130,7 @@ struct SpawnTests {
 
     @Test("a running child is not reaped, a deadline ends the wait, a signal ends the child")
     func signalling() throws {
-        let pipe = try Pipe()
+        let pipe = try BytePipe()
         let child = try ChildProcess.spawn(blocked(on: pipe.reader.raw))
         #expect(child.tryReap() == nil)
         #expect(child.reap(until: .after(milliseconds: 1)) == nil)
@@ -141,7 +141,7 @@ struct SpawnTests {
 
     @Test("the group is killed with its leader's children")
     func group() throws {
-        let pipe = try Pipe()
+        let pipe = try BytePipe()
         var request = SpawnRequest(
             .path("/bin/sh"), arguments: ["sh", "-c", "cat /dev/zero >/dev/null & echo started; wait"],
             standardOutput: pipe.writer.raw, standardError: pipe.writer.raw)
@@ -157,7 +157,7 @@ struct SpawnTests {
 
     @Test("what the leader leaves in its group ends when the leader is reaped")
     func leftovers() throws {
-        let pipe = try Pipe()
+        let pipe = try BytePipe()
         let child = try ChildProcess.spawn(
             SpawnRequest(
                 .path("/bin/sh"), arguments: ["sh", "-c", "cat /dev/zero >/dev/null & exit 3"],
@@ -169,7 +169,7 @@ struct SpawnTests {
 
     @Test("a forgotten child is killed with its group, and reaped")
     func forgotten() throws {
-        let pipe = try Pipe()
+        let pipe = try BytePipe()
         func start(_ output: Int32) throws -> Int32 {
             try ChildProcess.spawn(
                 SpawnRequest(
@@ -185,7 +185,7 @@ struct SpawnTests {
 
     @Test("a child outlives the thread that asked for it, because another thread cloned it")
     func threads() throws {
-        let pipe = try Pipe()
+        let pipe = try BytePipe()
         let request = blocked(on: pipe.reader.raw)
         let child = Slot()
         let thread = Thread { child.fill(try? ChildProcess.spawn(request)) }

@@ -87,7 +87,11 @@ struct VerificationTests {
             try VerifiedExecutable(verifying: candidate, pins: Pins([]))
         }
         #expect(error?.code == .unpinned(found: try digest([1])))
-        #expect(try VerifiedExecutable.withoutPin(SealedExecutable(copying: candidate)).isPinned == false)
+        var rules = VerificationRules(Pins([]))
+        for pinning in [VerificationRules.Pinning.allowsUnpinned, .asking] {
+            rules.pinning = pinning
+            #expect(try VerifiedExecutable(SealedExecutable(copying: candidate), rules).isPinned == false)
+        }
     }
 
     @Test("a file above the limit is refused, one at the limit is not, and one that grows is neither")

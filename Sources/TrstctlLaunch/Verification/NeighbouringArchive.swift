@@ -1,0 +1,62 @@
+import CTrstctlSystem
+import Glibc
+import TrstctlCrypto
+import TrstctlPolicy
+import TrstctlSystem
+
+/// An archive that lies beside a connector and whose digest was pinned instead of the executable's: the usual mistake
+/// with a release page that lists the SHA-256 of its downloads.
+struct NeighbouringArchive {
+    private static let endings = [
+        ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2", ".tar", ".zip", ".gz", ".xz", ".deb", ".rpm",
+    ]
+    private static let maximumFiles = 8
+    private static let maximumBytes: Int64 = 256 << 20
+    private static let patience: Int64 = 5_000
+
+    /// The name of a file beside the connector whose digest is pinned; nil when there is none.
+    static func pinned(beside candidate: Candidate, _ pins: Pins) -> Bytes? {
+        let path = candidate.directory.path.array.map { CChar(bitPattern: $0) } + [0]
+        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard number != -1 else { return nil }
+        guard let stream = fdopendir(number) else {
+            close(number)
+            return nil
+        }
+        defer { closedir(stream) }
+        let prefix = Array(candidate.name.executableFileName.utf8)
+        var left = maximumFiles
+        var looked = 0
+        while left > 0, looked < 10_000, let entry = readdir(stream) {
+            looked += 1
+            let file = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            guard file.starts(with: prefix),
+                endings.contains(where: { file.suffix($0.utf8.count).elementsEqual($0.utf8) })
+            else { continue }
+            left -= 1
+            if let digest = digest(file, in: number), pins.accept(digest) { return Bytes(file) }
+        }
+        return nil
+    }
+
+    private static func digest(_ file: [UInt8], in directory: Int32) -> SHA256Digest? {
+        let name = file.map { CChar(bitPattern: $0) } + [0]
+        let number = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        guard number != -1 else { return nil }
+        let descriptor = OwnedDescriptor(number)
+        var status = stat()
+        guard fstat(descriptor.raw, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= maximumBytes
+        else { return nil }
+        var hash = SHA256()
+        var total: Int64 = 0
+        let deadline = Deadline.after(milliseconds: patience)
+        var buffer = [UInt8](repeating: 0, count: 256 << 10)
+        while total <= maximumBytes, !deadline.hasPassed {
+            let count = buffer.withUnsafeMutableBytes { read(descriptor.raw, $0.baseAddress, $0.count) }
+            guard count > 0 else { return count == 0 ? hash.finalize().flatMap { SHA256Digest(bytes: $0) } : nil }
+            total += Int64(count)
+            buffer.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        }
+        return nil
+    }
+}

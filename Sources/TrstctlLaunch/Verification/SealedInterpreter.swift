@@ -1,0 +1,87 @@
+import Glibc
+package import TrstctlPolicy
+package import TrstctlSystem
+
+/// Why a script's interpreter may not run it.
+package enum InterpreterFault: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The script's first line cannot be read.
+    case badFirstLine
+    /// The script names another interpreter than the manifest.
+    case other(found: Bytes, expected: AbsolutePath)
+    /// The interpreter's file is not the pinned one.
+    case mismatch(AbsolutePath, found: SHA256Digest, expected: [SHA256Digest])
+    /// The interpreter's file can be changed by others, or is no regular file.
+    case unsafe(AbsolutePath)
+    /// It cannot be read.
+    case unreadable(AbsolutePath, String)
+
+    package var description: String {
+        switch self {
+        case .badFirstLine: "its first line is not #!/absolute/path with at most one argument, in 255 bytes"
+        case .other(let found, let expected):
+            "its first line names \(printable(found)), the manifest's script: names \(expected)"
+        case .mismatch(let path, let found, let expected):
+            "the interpreter \(path) is not the pinned one\n  "
+                + (expected.map { "expected: \($0.hex)" } + ["found:    \(found.hex)"]).joined(separator: "\n  ")
+        case .unsafe(let path): "the interpreter \(path) has to be a regular file that only root or you can write"
+        case .unreadable(let path, let reason): "the interpreter \(path) cannot be read: \(reason)"
+        }
+    }
+}
+
+/// A private copy of the interpreter's bytes whose digest the operator pinned, for a script.
+package final class SealedInterpreter: Sendable {
+    /// As the manifest and the script name it; the first argument that it gets.
+    package let path: AbsolutePath
+    /// The one argument of the script's first line; nil when there is none, see execve(2).
+    package let argument: Bytes?
+    package let digest: SHA256Digest
+    /// The sealed memfd.
+    package let descriptor: OwnedDescriptor
+
+    /// The most bytes of a first line that the kernel reads, execve(2).
+    private static let lineLimit = 255
+
+    init(of script: SealedExecutable, rule: ScriptRule) throws(InterpreterFault) {
+        let (named, argument) = try SealedInterpreter.firstLine(of: script)
+        guard named == rule.interpreter.bytes else { throw .other(found: named, expected: rule.interpreter) }
+        path = rule.interpreter
+        self.argument = argument
+        let copy = try SealedInterpreter.copy(rule.interpreter)
+        digest = copy.digest
+        guard Pins(rule.pins).accept(copy.digest) else {
+            throw .mismatch(rule.interpreter, found: copy.digest, expected: rule.pins)
+        }
+        descriptor = copy.descriptor
+    }
+
+    private static func firstLine(of script: SealedExecutable) throws(InterpreterFault) -> (Bytes, Bytes?) {
+        let start = FileSlice(script.descriptor.raw, at: 0, count: lineLimit).bytes
+        guard let end = start.firstIndex(of: UInt8(ascii: "\n")), end > 2 else { throw .badFirstLine }
+        let isSpace = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+        var line = start[2..<end].drop(while: isSpace)
+        while let last = line.last, isSpace(last) { line.removeLast() }
+        let name = line.prefix { !isSpace($0) }
+        let rest = line[name.endIndex...].drop(while: isSpace)
+        guard name.first == UInt8(ascii: "/"), !line.contains(0) else { throw .badFirstLine }
+        return (Bytes(Array(name)), rest.isEmpty ? nil : Bytes(Array(rest)))
+    }
+
+    private static func copy(_ path: AbsolutePath) throws(InterpreterFault) -> SealedCopy {
+        let characters = path.bytes.array.map { CChar(bitPattern: $0) } + [0]
+        let number = open(characters, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        guard number != -1 else { throw .unreadable(path, SystemError.last("open").reason) }
+        let file = OwnedDescriptor(number)
+        var status = stat()
+        guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o022 == 0,
+            status.st_uid == 0 || status.st_uid == geteuid()
+        else { throw .unsafe(path) }
+        do throws(Stop) {
+            return try SealedCopy(
+                file.raw, name: "trstctl-interpreter", limit: SealedExecutable.defaultLimit,
+                patience: SealedExecutable.defaultPatience)
+        } catch {
+            throw .unreadable(path, "\(error.code)")
+        }
+    }
+}

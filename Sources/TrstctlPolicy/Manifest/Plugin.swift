@@ -1,0 +1,84 @@
+package import TrstctlSystem
+
+/// What the operator allows one connector: which builds of it run, how they are proven and confined, and what they may
+/// do.
+package struct Plugin: Hashable, Sendable {
+    /// The connector.
+    package var name: ConnectorName
+    /// The digests of the builds that may run; none means that none may.
+    package var pins: [SHA256Digest]
+    /// What the operator approves.
+    package var grants: GrantSet
+    /// Whose signature is asked for besides the pin; nil asks for none.
+    package var signature: SignatureRule?
+    /// How much of the confinement may be missing.
+    package var confinement: ConfinementRule
+    /// What a script runs under; nil lets no script run.
+    package var script: ScriptRule?
+    /// The risks that the operator accepted, by name.
+    package var acknowledged: [Acknowledgement]
+
+    package init(
+        name: ConnectorName, pins: [SHA256Digest], grants: GrantSet, signature: SignatureRule? = nil,
+        confinement: ConfinementRule = .strict, script: ScriptRule? = nil, acknowledged: [Acknowledgement] = []
+    ) {
+        self.name = name
+        self.pins = pins
+        self.grants = grants
+        self.signature = signature
+        self.confinement = confinement
+        self.script = script
+        self.acknowledged = acknowledged
+    }
+
+    /// True when nothing was approved yet: the first `plugin pin` then approves what the connector declares.
+    package var isBlank: Bool { pins.isEmpty && grants.isEmpty }
+}
+
+/// What a plugin's entry says about layers of confinement that the kernel does not have.
+package enum ConfinementRule: String, CaseIterable, Hashable, Sendable, CustomStringConvertible {
+    /// A layer that cannot be applied is a refusal.
+    case strict
+    /// The connector runs with the layers that there are, and every run lists the missing ones.
+    case bestEffort = "best-effort"
+    /// The connector runs without any; it needs `Acknowledgement.unconfined`.
+    case off
+
+    package var description: String { rawValue }
+}
+
+/// The program that runs a connector which is a script: its path and the digests that are accepted.
+package struct ScriptRule: Hashable, Sendable {
+    /// The most digests: one per build or platform.
+    package static let maximumPins = 16
+
+    /// What the script's first line has to name.
+    package var interpreter: AbsolutePath
+    /// The digests of the interpreter's file.
+    package var pins: [SHA256Digest]
+
+    package init(interpreter: AbsolutePath, pins: [SHA256Digest]) {
+        self.interpreter = interpreter
+        self.pins = pins
+    }
+}
+
+/// A risk that the operator accepts by name: a code of the linter with the object it is about, `replaces:/usr/sbin/x`,
+/// or the words that allow a run without confinement.
+package struct Acknowledgement: Hashable, Sendable, CustomStringConvertible {
+    /// The most in one plugin's entry.
+    package static let maximumCount = 64
+    /// The longest, in bytes.
+    package static let maximumBytes = 4_200
+    /// Allows `confinement: off`.
+    package static let unconfined = Acknowledgement("i-accept-the-risk")
+
+    /// As it stands in the manifest.
+    package let text: Bytes
+
+    package init(_ text: String) {
+        self.text = Bytes(text)
+    }
+
+    package var description: String { printable(text, limit: Acknowledgement.maximumBytes) }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import Glibc
+import Testing
+import TrstctlCrypto
+import TrstctlLaunch
+import TrstctlPolicy
+import TrstctlSystem
+
+@Suite("What a connector's bytes have to satisfy")
+struct VerificationRulesTests {
+    private let directory: TemporaryDirectory
+    private let name: ConnectorName
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        name = try #require(ConnectorName("ok"))
+    }
+
+    private func seal(_ content: [UInt8]) throws -> SealedExecutable {
+        try directory.write(content, to: name.executableFileName)
+        return try SealedExecutable(
+            copying: Discovery(SearchPath(explicit: [Bytes(directory.path)], variable: nil, home: nil)).candidate(name))
+    }
+
+    private func digest(_ content: [UInt8]) throws -> SHA256Digest {
+        let bytes = content.withUnsafeBytes { SHA256.digest($0) }
+        return try #require(bytes.flatMap { SHA256Digest(bytes: $0) })
+    }
+
+    private func error(_ content: [UInt8], _ rules: VerificationRules) throws -> VerificationError? {
+        let sealed = try seal(content)
+        do throws(VerificationError) {
+            _ = try VerifiedExecutable(sealed, rules)
+            return nil
+        } catch {
+            return error
+        }
+    }
+
+    /// The smallest ELF header with a program header table of one entry that loads nothing: a static executable.
+    private var staticELF: [UInt8] {
+        #if arch(x86_64)
+            elf(machine: 62)
+        #else
+            elf(machine: 183)
+        #endif
+    }
+
+    private func elf(machine: UInt16) -> [UInt8] {
+        var header = [UInt8](repeating: 0, count: 120)
+        header.replaceSubrange(0..<7, with: [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
+        header[16] = 2
+        header[18] = UInt8(truncatingIfNeeded: machine)
+        header[32] = 64
+        header[54] = 56
+        header[56] = 1
+        header[64] = 1
+        return header
+    }
+
+    @Test func `A revoked build is refused whatever else allows it`() throws {
+        let content = staticELF
+        for pinning in [VerificationRules.Pinning.required, .allowsUnpinned, .asking] {
+            var rules = VerificationRules(Pins([try digest(content)]))
+            rules.pinning = pinning
+            #expect(try error(content, rules) == nil)
+            rules.trust.revokedDigests = [try digest(content)]
+            #expect(try error(content, rules)?.code == .revoked(found: try digest(content)))
+        }
+    }
+
+    @Test func `The override counts only where nothing is pinned`() throws {
+        var rules = VerificationRules(Pins([try digest([1])]))
+        rules.pinning = .allowsUnpinned
+        #expect(
+            try error(staticELF, rules)?.code == .mismatch(found: try digest(staticELF), expected: rules.pins.digests))
+        rules.pins = Pins([])
+        #expect(try error(staticELF, rules) == nil)
+    }
+
+    @Test func `A mismatch tells when the pin is that of the archive beside the connector`() throws {
+        let archive = Array("archive".utf8)
+        try directory.write(archive, to: "trstctl-connector-ok-1.0-linux.tar.gz")
+        let text = try error(staticELF, VerificationRules(Pins([try digest(archive)])))?.cause
+        #expect(text?.contains("trstctl-connector-ok-1.0-linux.tar.gz") == true)
+        #expect(try error(staticELF, VerificationRules(Pins([try digest([1])])))?.cause == nil)
+    }
+
+    @Test func `A mismatch tells when the file is younger than the manifest, or for another machine`() throws {
+        var rules = VerificationRules(Pins([try digest([1])]))
+        rules.manifestModified = Int64(time(nil)) - 3_600
+        #expect(try error(staticELF, rules)?.cause?.contains("built or installed again") == true)
+        rules.manifestModified = Int64(time(nil)) + 3_600
+        #expect(try error(staticELF, rules)?.cause == nil)
+        let cause = try error(elf(machine: 243), rules)?.cause
+        #expect(cause?.contains("RISC-V") == true && cause?.contains("for this machine") == true)
+    }
+
+    @Test func `Reading a connector has a deadline`() throws {
+        try directory.write(staticELF, to: name.executableFileName)
+        let path = SearchPath(explicit: [Bytes(directory.path)], variable: nil, home: nil)
+        let candidate = try Discovery(path).candidate(name)
+        let error = #expect(throws: VerificationError.self) { try SealedExecutable(copying: candidate, patience: 0) }
+        #expect(error?.code == .tooSlow(milliseconds: 0))
+    }
+
+    @Test func `A script runs only with the interpreter that the manifest names and pins`() throws {
+        let interpreter = directory.file("python")
+        try directory.write([1, 2, 3], to: "python")
+        let script = Array("#! \(interpreter)  -I \nx\n".utf8)
+        var rules = VerificationRules(Pins([try digest(script)]))
+        #expect(try error(script, rules)?.code == .scriptNotAllowed)
+        let path = try AbsolutePath(interpreter)
+        rules.script = ScriptRule(interpreter: path, pins: [try digest([1, 2, 3])])
+        let verified = try VerifiedExecutable(seal(script), rules)
+        #expect(verified.interpreter?.path == path && verified.interpreter?.argument == "-I")
+        // The sealed copy is what was verified, whatever becomes of the file.
+        try directory.write([9], to: "python")
+        var copy = [UInt8](repeating: 0, count: 8)
+        #expect(pread(try #require(verified.interpreter).descriptor.raw, &copy, 8, 0) == 3)
+        #expect(copy.prefix(3) == [1, 2, 3])
+        let mismatch = InterpreterFault.mismatch(path, found: try digest([9]), expected: [try digest([1, 2, 3])])
+        #expect(try error(script, rules)?.code == .interpreter(mismatch))
+
+        let other = try AbsolutePath("/usr/bin/python3")
+        rules.script = ScriptRule(interpreter: other, pins: [try digest([9])])
+        #expect(try error(script, rules)?.code == .interpreter(.other(found: path.bytes, expected: other)))
+        rules.script = ScriptRule(interpreter: path, pins: [try digest([9])])
+        #expect(try error(script, rules) == nil)
+        try #require(chmod(interpreter, 0o777) == 0)
+        #expect(try error(script, rules)?.code == .interpreter(.unsafe(path)))
+    }
+
+    @Test(
+        "A first line that the kernel would not read as one interpreter is refused",
+        arguments: [
+            "#!\n", "#!  \n", "#!python\n", "#!/usr/bin/python3", "#!/usr/bin/py\u{0}thon\n",
+            "#!/" + String(repeating: "x", count: 300) + "\n",
+        ])
+    func firstLine(text: String) throws {
+        let script = Array(text.utf8)
+        var rules = VerificationRules(Pins([try digest(script)]))
+        rules.script = ScriptRule(interpreter: try AbsolutePath("/usr/bin/python3"), pins: [try digest([1])])
+        #expect(try error(script, rules)?.code == .interpreter(.badFirstLine))
+    }
+}
