@@ -9,7 +9,7 @@ package final class ScratchDirectory: Sendable {
 
     /// - Throws: what mkdtemp(3) says.
     package init() throws(SystemError) {
-        var template = Array("/tmp/trstctl-test-XXXXXX".utf8CString)
+        var template = Array("/tmp/trstctl-scratch-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw SystemError.last("mkdtemp") }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
         guard chmod(path, 0o711) == 0 else { throw SystemError.last("chmod", path) }

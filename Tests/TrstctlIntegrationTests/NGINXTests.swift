@@ -50,7 +50,9 @@ struct NGINXTests {
         }
     }
 
-    @Test("A renewed certificate is served; the second apply writes nothing and reloads nothing", arguments: [false, true])
+    @Test(
+        "A renewed certificate is served; the second apply writes nothing and reloads nothing",
+        arguments: [false, true])
     func deploys(_ isCombined: Bool) async throws {
         var site = try await Site(isCombined: isCombined)
         let renewed = try site.command.pki.issue("www.example.com")

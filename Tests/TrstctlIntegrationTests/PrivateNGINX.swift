@@ -58,6 +58,7 @@ final class PrivateNGINX: Sendable {
     /// Writes the configuration.
     ///
     /// - Parameter extra: a directive in front of the server's, for example one that is wrong.
+    /// - Throws: when it cannot be written.
     func writeConfiguration(extra: String = "") throws {
         try directory.write(
             """

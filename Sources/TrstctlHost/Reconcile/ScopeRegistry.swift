@@ -14,9 +14,19 @@ final class ScopeRegistry: Sendable {
         var scope: BrokerScope
     }
 
-    /// Threads for what brokered calls do, for the whole process.
+    /// Threads for the host's own short work, verifying, loading and closing scopes: no connector can keep them busy.
     static let workers = WorkerPool(maximumThreads: 32)
 
+    /// Threads for what brokered calls do, for the whole process; each connector has `callsAtOnce` of them at most.
+    private static let brokered = WorkerPool(maximumThreads: 256)
+
+    /// Threads for the host's own proofs, which may wait for minutes.
+    static let proofs = WorkerPool(maximumThreads: 64)
+
+    /// How many brokered calls of one connector are worked on at the same time; the others of its window wait.
+    private static let callsAtOnce = 8
+
+    private let gate = CallGate(ScopeRegistry.callsAtOnce)
     private let entries = Mutex<[Bytes: Entry]>([:])
     private let log: @Sendable (Wire.LogRequest) -> Void
     private let progress: @Sendable (Wire.ProgressRequest) -> Void
@@ -76,7 +86,7 @@ final class ScopeRegistry: Sendable {
         }
         let timeout = incoming.call.timeoutMilliseconds
         let deadline = timeout == 0 ? Deadline.never : .after(milliseconds: Int64(timeout))
-        return await ScopeRegistry.workers.run { scope.perform(method, until: deadline) }
+        return await gate.run { await ScopeRegistry.brokered.run { scope.perform(method, until: deadline) } }
     }
 }
 

@@ -105,7 +105,7 @@ struct TargetWork: Sendable {
         guard let probe = target.probe else { return }
         let expected = credential.fingerprint
         let deadline = Deadline.after(milliseconds: Int64(probe.timeout) * 1_000)
-        let (found, reason) = await ScopeRegistry.workers.run { () -> (String, String) in
+        let (found, reason) = await ScopeRegistry.proofs.run { () -> (String, String) in
             var found = ""
             var reason = ""
             while true {

@@ -439,6 +439,10 @@ static void answer_hello(const struct frame *call) {
     put_number(&need, 1, 2);
     put_text(&need, 2, "do harm");
     put_message(&description, 4, need);
+    struct bytes commands = {0};
+    put_number(&commands, 1, 4);
+    put_text(&commands, 2, "waste time");
+    put_message(&description, 4, commands);
     put_message(&hello, 6, description);
     send_frame(reply_frame(call->id, 0, NULL, HELLO, hello));
 }
@@ -456,6 +460,13 @@ static void answer_configure(const struct frame *call) {
     put_number(&grant, 1, 2);
     put_text(&grant, 2, target_path);
     if (target_path[0]) put_message(&response, 1, grant);
+    if (is("hogs")) {
+        struct bytes sleep = {0};
+        put_number(&sleep, 1, 4);
+        put_text(&sleep, 2, "/bin/sleep");
+        put_text(&sleep, 2, "600");
+        put_message(&response, 1, sleep);
+    }
     send_frame(reply_frame(call->id, 0, NULL, CONFIGURE, response));
 }
 
@@ -519,6 +530,32 @@ static void answer_apply(const struct frame *call) {
             unsigned code = ask(scope.token, scope.token_count, scope.id, 190, nothing());
             snprintf(summary, sizeof summary, "unknown method: %u\n", code);
             say(2, summary);
+        }
+        if (is("races-its-reply")) {
+            // The host must not perform the write after it has put everything back.
+            struct bytes arguments = {0}, segment = {0};
+            put_text(&arguments, 1, target_path);
+            put_text(&segment, 1, "too late\n");
+            put_message(&arguments, 2, segment);
+            send_frame(call_frame(next_id++, scope.token, scope.token_count, scope.id, WRITE_FILE, arguments));
+            send_frame(reply_frame(scope.id, 9, "gave up", 0, nothing()));
+            return;
+        }
+        if (is("hogs")) {
+            struct bytes all = {0};
+            for (int i = 0; i < 60; i++) {
+                struct bytes arguments = {0};
+                put_text(&arguments, 1, "/bin/sleep");
+                put_text(&arguments, 1, "600");
+                append_frame(&all, call_frame(next_id++, scope.token, scope.token_count, scope.id, 105, arguments));
+            }
+            send_all(all.data, all.count);
+            free(all.data);
+            say(2, "hogging\n");
+            struct frame answer;
+            while (receive(&answer) && answer.kind != 4) continue;
+            send_frame(reply_frame(scope.id, 1, "cancelled", 0, nothing()));
+            return;
         }
         if (is("exits-in-apply")) {
             write_file(&scope, target_path);
