@@ -90,8 +90,8 @@ struct DetachedSignatureTests {
     @Test("DER that is not minimal, cut, or followed by something is refused")
     func malformedDER() throws {
         let (r, s) = try integers(tools.ecdsa)
-        func der(_ r: [UInt8], _ s: [UInt8], after: [UInt8] = []) -> [UInt8] {
-            let body = [0x02, UInt8(r.count)] + r + [0x02, UInt8(s.count)] + s
+        func der(_ r: [UInt8], _ s: [UInt8], more: [UInt8] = [], after: [UInt8] = []) -> [UInt8] {
+            let body = [0x02, UInt8(r.count)] + r + [0x02, UInt8(s.count)] + s + more
             return [0x30, UInt8(body.count)] + body + after
         }
         func verify(_ der: [UInt8]) throws { _ = try tools.fixture.verify(Array(base64(der).utf8), tools.p256) }
@@ -104,7 +104,10 @@ struct DetachedSignatureTests {
             ("r with a zero more", der([0] + r, s)),
             ("s with a zero more", der(r, [0, 0] + s)), ("negative r", der(negative, s)), ("no r", der([], s)),
             ("r is zero", der([0], s)), ("s is zero", der(r, [0])), ("cut", Array(tools.ecdsa.dropLast())),
-            ("huge r", der([UInt8](repeating: 1, count: 34), s)), ("a third integer", der(r, s + [0x02, 0x01, 0x01])),
+            ("huge r", der([UInt8](repeating: 1, count: 34), s)),
+            ("an integer inside of s", der(r, s + [0x02, 0x01, 0x01])),
+            ("a third integer", der([1], [1], more: [0x02, 0x01, 0x01])),
+            ("a length that is too small", der(r, s).replacingByte(1, UInt8(r.count + s.count + 3))),
             ("a set", [0x31] + Array(tools.ecdsa.dropFirst())), ("an octet string", der(r, s).replacingByte(2, 0x04)),
             ("r longer than all", der(r, s).replacingByte(3, 0x21 &+ 0x40)), ("nothing inside", [0x30, 0, 0]),
             ("very long", [0x30, 0x82, 0xff, 0xff] + [UInt8](repeating: 0x30, count: 3000)),

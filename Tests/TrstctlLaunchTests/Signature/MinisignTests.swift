@@ -129,6 +129,7 @@ struct MinisignTests {
         let all = lines
         for (what, broken): (String, [UInt8]) in [
             ("one line", file([all[0]])), ("five lines", file(all + ["more"])), ("an empty line", file(all) + [0x0a]),
+            ("a carriage return in the untrusted comment", file([all[0] + "\r"] + all.dropFirst())),
             ("carriage returns", Array(text.replacing("\n", with: "\r\n").utf8)),
             ("a space", file([all[0], all[1] + " ", all[2], all[3]])),
             ("a short signature", try changing(1) { $0.removeLast() }),

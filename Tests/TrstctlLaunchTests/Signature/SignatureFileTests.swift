@@ -31,6 +31,19 @@ struct SignatureFileTests {
         expectRefusal(.tooLarge) { _ = try SignatureFile.read(Bytes(path)) }
     }
 
+    @Test("a file that has more bytes than its size says is refused as well")
+    func growing() throws {
+        // Files of proc(5) are regular and say that they have 0 bytes; this one has a line for each of these mappings.
+        let (page, count) = (Int(getpagesize()), 3000)
+        let start = try #require(mmap(nil, page * count, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))
+        try #require(start != MAP_FAILED)
+        defer { munmap(start, page * count) }
+        for number in stride(from: 0, to: count, by: 2) {
+            try #require(mprotect(start + number * page, page, PROT_READ) == 0)
+        }
+        expectRefusal(.tooLarge) { _ = try SignatureFile.read(Bytes("/proc/self/maps")) }
+    }
+
     @Test("no file is not an error, a path that is none is")
     func missing() throws {
         #expect(try SignatureFile.read(Bytes(directory.file("none"))) == nil)

@@ -50,9 +50,11 @@ struct SignerTests {
         #expect(verified.form == .sigstoreBundle && verified.notes.isEmpty)
         let hint = base64(tools.p256.fingerprint)
         #expect(String(decoding: file, as: UTF8.self).contains(#""hint":"\#(hint)""#))
-        expectRefusal(.wrongKeyType) {
+        let error = #expect(throws: SignatureError.self) {
             _ = try signer("ed.pem").sign(tools.fixture.content, as: .sigstoreBundle)
         }
+        #expect(error?.code == .wrongKeyType)
+        #expect(error?.reason.contains("needs a P-256 key") == true)
     }
 
     @Test("SEC1 keys, with the parameters that openssl puts before them and with a compressed point, sign")
