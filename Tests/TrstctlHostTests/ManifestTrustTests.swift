@@ -119,14 +119,11 @@ struct ManifestTrustTests {
     @Test func `Pinning leaves the new keys alone, also when a key's text ends the plugin`() throws {
         let digest = try #require(SHA256Digest(hex: String(repeating: "ab", count: 32)))
         let grants = try GrantSet.parse(write: ["/srv/x"])
+        let lines = Self.key.split(separator: "\n").joined(separator: "\n        ")
+        let signed = Self.plugin("signature:\n  keys:\n    - id: a\n      key: |\n    " + lines)
         for text in [
-            Self.complete, Self.complete + "targets: {}\n",
-            Self.plugin(
-                "signature:\n  keys:\n    - id: a\n      key: |\n        "
-                    + Self.key.split(separator: "\n").joined(separator: "\n        ")),
-            Self.plugin(
-                "signature:\n  keys:\n    - id: a\n      key: |\n        "
-                    + Self.key.split(separator: "\n").joined(separator: "\n        ")) + "\n\n# end\ntargets: {}\n",
+            Self.complete, Self.complete + "targets: {}\n", signed, signed + "targets: {}\n",
+            signed + "\n\n# end\ntargets: {}\n",
         ] {
             for name in ["x", "new"] {
                 let edit = try ManifestEditor.pin(

@@ -200,6 +200,20 @@ struct PinTests {
         #expect(report.pin == .unpinned && report.confinementMode == "strict")
     }
 
+    @Test func `A connector without confinement says so every time, and is never asked without`() async throws {
+        let fixture = try PinFixture()
+        let digest = try digest(of: fixture.connector)
+        try fixture.write(
+            config: "",
+            plugin: "sha256: [\"\(digest)\"]\nconfinement: off\nacknowledge: [i-accept-the-risk]")
+        let report = try await fixture.host().plan([])
+        let connector = try #require(report.connectors.first)
+        #expect(report.exitCode == 0 && connector.confinement.isEmpty)
+        #expect(connector.warnings.contains { $0.contains("WITHOUT CONFINEMENT") })
+        let asked = try await fixture.host().inspectPlugin("echo")
+        #expect(!asked.connector.confinement.isEmpty && asked.confinementMode == "off")
+    }
+
     @Test func `A required signature counts besides the pin, over the bytes that run`() async throws {
         let fixture = try PinFixture()
         let digest = try digest(of: fixture.connector)

@@ -197,7 +197,8 @@ package final class ConnectorPool: Sendable {
         let rules = ConnectorPool.rules(
             name, options.manifest, allowUnpinned: options.allowUnpinned, isAsking: isAsking)
         let verified = OneShot<Result<VerifiedExecutable, any Error>>()
-        Task {
+        // Not on the cooperative pool, which a program that embeds the host may keep busy.
+        Task(executorPreference: EventLoop.shared) {
             verified.set(
                 await ScopeRegistry.workers.run {
                     Result {
