@@ -129,7 +129,7 @@ struct HostHostileTests {
         let bench = try HostBench()
         let host = try bench.host(["never-reads", "echo"])
         let (manifest, directory) = try host.manifest()
-        let pool = host.makePool(audit: nil)
+        let pool = host.makePool(audit: nil, try host.loadManifest())
         var reconciler = TargetReconciler(
             manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: nil)
         reconciler.timeouts.read = 300
