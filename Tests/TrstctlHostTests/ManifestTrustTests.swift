@@ -120,7 +120,7 @@ struct ManifestTrustTests {
         let digest = try #require(SHA256Digest(hex: String(repeating: "ab", count: 32)))
         let grants = try GrantSet.parse(write: ["/srv/x"])
         let lines = Self.key.split(separator: "\n").joined(separator: "\n        ")
-        let signed = Self.plugin("signature:\n  keys:\n    - id: a\n      key: |\n    " + lines)
+        let signed = Self.plugin("signature:\n  keys:\n    - id: a\n      key: |\n        " + lines)
         for text in [
             Self.complete, Self.complete + "targets: {}\n", signed, signed + "targets: {}\n",
             signed + "\n\n# end\ntargets: {}\n",
