@@ -143,6 +143,10 @@ int trstctl_random(void *bytes, size_t count) {
     return 0;
 }
 
+int trstctl_find(const void *bytes, size_t count, const void *part, size_t part_count) {
+    return memmem(bytes, count, part, part_count) != NULL;
+}
+
 void trstctl_wipe(void *bytes, size_t count) { explicit_bzero(bytes, count); }
 
 int trstctl_pipe(int descriptors[2], int nonblocking_reader) {

@@ -19,6 +19,10 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case exists
         case tooLarge = "too-large"
         case limit
+        /// It holds a private key, which connectors do not get to see.
+        case holdsKey = "holds-key"
+        /// Others could read a key.
+        case looseMode = "loose-mode"
         case noSpace = "no-space"
         case readOnlyFileSystem = "read-only-file-system"
         case noAccess = "no-access"
@@ -52,7 +56,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     /// True when the object is one that no grant reaches: a link, a device, a mount point, a path with `..`.
     package var isDenial: Bool {
         switch code {
-        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: true
+        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey: true
         default: false
         }
     }
@@ -66,9 +70,10 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
 
     private var statusCode: Wire.Status.Code {
         switch code {
-        case .invalid, .invalidPath: .invalidArgument
+        case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
-        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint: .permissionDenied
+        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey:
+            .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted
         case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .badPeer, .scopeOver:

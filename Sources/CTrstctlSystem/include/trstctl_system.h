@@ -60,6 +60,8 @@ int trstctl_peer_pidfd(int socket);
 
 // getrandom(2), whole: 0, or -1.
 int trstctl_random(void *bytes, size_t count);
+// memmem(3): 1 when `part` occurs in `bytes`.
+int trstctl_find(const void *bytes, size_t count, const void *part, size_t part_count);
 // explicit_bzero(3)
 void trstctl_wipe(void *bytes, size_t count);
 // pipe2(O_CLOEXEC [| O_NONBLOCK on the reading end])

@@ -6,7 +6,7 @@ import TrstctlWire
 /// Running commands: really, or in the plan.
 extension BrokerScope {
     func exec(
-        _ ticket: ExecTicket, _ request: Wire.ExecRequest, outputLimit: Int, until deadline: Deadline
+        _ ticket: ExecTicket, _ request: Wire.ExecRequest, outputLimit: Int, _ patience: Patience
     ) throws(EffectError) -> Effect {
         let stdin = try secrets.assemble(request.stdin, limit: BrokeredRequest.inputLimit, field: "stdin")
         return try commands.withLock { count throws(EffectError) in
@@ -22,9 +22,11 @@ extension BrokerScope {
                 return Effect(result: .exec(Wire.ExecResponse(outcome: .exited, planned: true)), isPlanned: true)
             }
             let result = try CommandRun.run(
-                ticket, CommandRequest(stdin: stdin, outputLimit: outputLimit, deadline: deadline),
-                interruption: interruption)
+                ticket, CommandRequest(stdin: stdin, outputLimit: outputLimit, deadline: patience.deadline),
+                interruption: patience.interruption)
             files.withLock { $0.note(command: ticket.grant) }
+            try secrets.refuseKey(in: Bytes(result.stdout.bytes), "the output of \(ticket.program)")
+            try secrets.refuseKey(in: Bytes(result.stderr.bytes), "the output of \(ticket.program)")
             return Effect(
                 result: .exec(result.response), bytes: result.stdout.bytes.count + result.stderr.bytes.count,
                 note: result.text)

@@ -13,11 +13,13 @@ extension BrokerScope {
                 throw EffectError(
                     .tooLarge, object: ticket.path.description, "\(ticket.path) is longer than \(limit) bytes")
             }
+            try secrets.refuseKey(in: state.content, "\(ticket.path)")
             return Effect(
                 result: .readFile(Wire.ReadFileResponse(content: state.content, info: state.info)),
                 bytes: state.content.count)
         }
         let (content, attributes) = try FileReading.read(ticket, limit: limit)
+        try secrets.refuseKey(in: content, "\(ticket.path)")
         return Effect(
             result: .readFile(Wire.ReadFileResponse(content: content, info: attributes.info)), bytes: content.count)
     }
@@ -54,7 +56,8 @@ extension BrokerScope {
         _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
     ) throws(EffectError) -> Bool {
         guard !journal.isClosed else { throw .scopeOver }
-        _ = try journal.keep(ticket)
+        let present = try journal.keep(ticket).after
+        try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
         let (before, after) = try FileWriting.write(ticket, replacement)
         journal.note(
             ticket.path,
@@ -70,6 +73,7 @@ extension BrokerScope {
         guard !journal.isClosed else { throw .scopeOver }
         _ = try FileWriting.rehearse(ticket)
         let present = try journal.keep(ticket).after
+        try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
         journal.note(
             ticket.path,
             FileState(

@@ -19,7 +19,8 @@ package final class BrokerScope: Sendable {
     let files: Mutex<FileJournal>
     /// Holds the number of commands so far, and is held while one runs.
     let commands = Mutex(0)
-    let interruption = Interruption()
+    /// What ends the calls that are being worked on.
+    private let running = Mutex<Set<Interruption>>([])
 
     /// Opens a scope.
     ///
@@ -54,13 +55,18 @@ package final class BrokerScope: Sendable {
     /// - Parameters:
     ///   - method: the call; nil for one that this version does not know.
     ///   - deadline: when the caller stops waiting; it shortens the deadlines of commands and probes.
+    ///   - interruption: ends a command or a probe early.
     /// - Returns: the reply, always with a status, and with the method's result when that is OK.
-    package func perform(_ method: Wire.Call.Method?, until deadline: Deadline = .never) -> Wire.Reply {
+    package func perform(
+        _ method: Wire.Call.Method?, until deadline: Deadline = .never, interruption: Interruption = Interruption()
+    ) -> Wire.Reply {
+        _ = running.withLock { $0.insert(interruption) }
+        defer { _ = running.withLock { $0.remove(interruption) } }
         let start = Deadline.now
         var record = EffectRecord(method)
         let reply: Wire.Reply
         do throws(EffectError) {
-            let effect = try decideAndPerform(method, until: deadline, &record)
+            let effect = try decideAndPerform(method, Patience(deadline, interruption), &record)
             record.outcome = effect.isPlanned ? .planned : .allowed
             record.bytes = effect.bytes
             record.reason = effect.note
@@ -78,7 +84,7 @@ package final class BrokerScope: Sendable {
     }
 
     private func decideAndPerform(
-        _ method: Wire.Call.Method?, until deadline: Deadline, _ record: inout EffectRecord
+        _ method: Wire.Call.Method?, _ patience: Patience, _ record: inout EffectRecord
     ) throws(EffectError) -> Effect {
         guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
         if case .revert(let request) = method { return try revert(request) }
@@ -88,12 +94,12 @@ package final class BrokerScope: Sendable {
         case .denied(let denial): throw EffectError(denial)
         case .allowed(let ticket):
             record.grant = cut(ticket.rule, toUTF8: EffectRecord.textLimit)
-            return try perform(request, ticket, until: deadline)
+            return try perform(request, ticket, patience)
         }
     }
 
     private func perform(
-        _ request: BrokeredRequest, _ ticket: Ticket, until deadline: Deadline
+        _ request: BrokeredRequest, _ ticket: Ticket, _ patience: Patience
     ) throws(EffectError) -> Effect {
         switch (request, ticket) {
         case (.readFile(_, let limit), .file(let ticket)): return try readFile(ticket, limit: limit)
@@ -101,10 +107,9 @@ package final class BrokerScope: Sendable {
         case (.writeFile(_, let request), .file(let ticket)): return try writeFile(ticket, request)
         case (.removeFile, .file(let ticket)): return try removeFile(ticket)
         case (.exec(let request, let milliseconds, let limit), .exec(let ticket)):
-            let deadline = min(deadline, .after(milliseconds: milliseconds))
-            return try exec(ticket, request, outputLimit: limit, until: deadline)
+            return try exec(ticket, request, outputLimit: limit, patience.atMost(milliseconds: milliseconds))
         case (.probeTLS(_, let name, let milliseconds), .dial(let ticket)):
-            return try probeTLS(ticket, serverName: name, until: min(deadline, .after(milliseconds: milliseconds)))
+            return try probeTLS(ticket, serverName: name, patience.atMost(milliseconds: milliseconds))
         default: throw EffectError(.system, object: request.operation.object, "the ticket is for another operation")
         }
     }
@@ -121,6 +126,14 @@ package final class BrokerScope: Sendable {
     /// What was changed, or would be in a recording scope: digests and modes, never content, and no digest of a key.
     package var changes: [Wire.Change] { files.withLock { $0.changes } }
 
+    /// Ends the scope for the connector, and waits for the calls that are being worked on; `close` still decides what
+    /// becomes of the changes.
+    package func seal() {
+        ledger.withLock { $0.isClosed = true }
+        commands.withLock { _ in }
+        files.withLock { _ in }
+    }
+
     /// Ends the scope: kills a command that still runs, puts back what was not committed, and answers
     /// FAILED_PRECONDITION from now on.
     ///
@@ -128,7 +141,7 @@ package final class BrokerScope: Sendable {
     /// - Returns: what was put back; empty when committed.
     package func close(commit: Bool) -> RevertReport {
         ledger.withLock { $0.isClosed = true }
-        interruption.raise()
+        running.withLock { running in for interruption in running { interruption.raise() } }
         // Waits for the command to be gone, so that it does not see files half put back.
         commands.withLock { _ in }
         return files.withLock { journal in
@@ -136,5 +149,20 @@ package final class BrokerScope: Sendable {
             journal.close()
             return report
         }
+    }
+}
+
+/// How long a call may take, and what ends it early.
+struct Patience: Sendable {
+    let deadline: Deadline
+    let interruption: Interruption
+
+    init(_ deadline: Deadline, _ interruption: Interruption) {
+        self.deadline = deadline
+        self.interruption = interruption
+    }
+
+    func atMost(milliseconds: Int64) -> Patience {
+        Patience(min(deadline, .after(milliseconds: milliseconds)), interruption)
     }
 }

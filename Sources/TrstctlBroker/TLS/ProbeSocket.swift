@@ -6,6 +6,7 @@ struct ProbeSocket: ~Copyable {
     private let descriptor: OwnedDescriptor
     private let address: String
     private let deadline: Deadline
+    private let interruption: Interruption?
 
     /// Connects.
     ///
@@ -13,10 +14,11 @@ struct ProbeSocket: ~Copyable {
     ///   - peer: where to.
     ///   - connected: when to give up connecting.
     ///   - deadline: for sending and receiving.
+    ///   - interruption: ends every wait early.
     /// - Returns: a connection that is established.
     /// - Throws: `ProbeError` of stage `connect`.
     static func connect(
-        to peer: PeerAddress, connected: Deadline, deadline: Deadline
+        to peer: PeerAddress, connected: Deadline, deadline: Deadline, _ interruption: Interruption? = nil
     ) throws(ProbeError) -> ProbeSocket {
         let kind = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let number = socket(peer.isIPv6 ? AF_INET6 : AF_INET, kind, 0)
@@ -24,12 +26,14 @@ struct ProbeSocket: ~Copyable {
         guard number >= 0 else {
             throw ProbeError(.local, .connect, text, SystemError.last("socket").description)
         }
-        let made = ProbeSocket(descriptor: OwnedDescriptor(number), address: text, deadline: deadline)
+        let made = ProbeSocket(
+            descriptor: OwnedDescriptor(number), address: text, deadline: deadline,
+            interruption: interruption)
         guard peer.withSocketAddress({ Glibc.connect(number, $0, $1) }) != 0 else { return made }
         var failure = errno
         // An interrupted connect goes on by itself, as one that is in progress does (connect(2)).
         if failure == EINPROGRESS || failure == EINTR {
-            try ProbeSocket.wait(number, POLLOUT, .connect, text, connected)
+            try ProbeSocket.wait(number, POLLOUT, .connect, text, connected, interruption)
             var count = socklen_t(MemoryLayout<Int32>.size)
             guard getsockopt(number, SOL_SOCKET, SO_ERROR, &failure, &count) == 0 else {
                 throw ProbeError(.local, .connect, text, SystemError.last("getsockopt(SO_ERROR)").description)
@@ -47,7 +51,7 @@ struct ProbeSocket: ~Copyable {
             let failure = errno
             if failure == EINTR { continue }
             guard failure == EAGAIN else { throw ProbeSocket.explain(failure, "recv", .handshake, address) }
-            try ProbeSocket.wait(descriptor.raw, POLLIN, .handshake, address, deadline)
+            try ProbeSocket.wait(descriptor.raw, POLLIN, .handshake, address, deadline, interruption)
         }
     }
 
@@ -65,7 +69,7 @@ struct ProbeSocket: ~Copyable {
             let failure = errno
             if failure == EINTR { continue }
             guard failure == EAGAIN else { throw ProbeSocket.explain(failure, "send", .handshake, address) }
-            try ProbeSocket.wait(descriptor.raw, POLLOUT, .handshake, address, deadline)
+            try ProbeSocket.wait(descriptor.raw, POLLOUT, .handshake, address, deadline, interruption)
         }
     }
 
@@ -75,14 +79,22 @@ struct ProbeSocket: ~Copyable {
     }
 
     private static func wait(
-        _ number: Int32, _ events: Int32, _ stage: ProbeError.Stage, _ address: String, _ deadline: Deadline
+        _ number: Int32, _ events: Int32, _ stage: ProbeError.Stage, _ address: String, _ deadline: Deadline,
+        _ interruption: Interruption?
     ) throws(ProbeError) {
         while true {
             guard !deadline.hasPassed else {
                 throw ProbeError(.timedOut, stage, address, "no answer before the deadline")
             }
-            var entry = pollfd(fd: number, events: Int16(events), revents: 0)
-            if poll(&entry, 1, deadline.pollTimeout) > 0 { return }
+            var entries = [
+                pollfd(fd: number, events: Int16(events), revents: 0),
+                pollfd(fd: interruption?.pollable ?? -1, events: Int16(POLLIN), revents: 0),
+            ]
+            guard poll(&entries, 2, deadline.pollTimeout) > 0 else { continue }
+            guard entries[1].revents == 0 else {
+                throw ProbeError(.timedOut, stage, address, "the call that wanted to know is over")
+            }
+            return
         }
     }
 

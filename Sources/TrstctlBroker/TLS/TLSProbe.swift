@@ -27,10 +27,11 @@ package enum TLSProbe {
     ///   - addresses: in the order to try; each one gets an equal share of the time that is left.
     ///   - serverName: the name for SNI; an IP literal is not sent (RFC 6066, 3: only DNS names are).
     ///   - deadline: for everything together.
+    ///   - interruption: ends the probe early, as if the deadline had passed.
     /// - Returns: what the server showed.
     /// - Throws: `ProbeError`; when no address answers, that of the last one.
     package static func run(
-        addresses: [PeerAddress], serverName: String, deadline: Deadline
+        addresses: [PeerAddress], serverName: String, deadline: Deadline, interruption: Interruption? = nil
     ) throws(ProbeError) -> ServedChain {
         let isAddress = IPLiteral.isOne(serverName)
         guard isAddress || HostName.isValid(serverName) else {
@@ -43,7 +44,7 @@ package enum TLSProbe {
             let socket: ProbeSocket
             let share = TLSProbe.share(of: deadline, among: addresses.count - index)
             do {
-                socket = try ProbeSocket.connect(to: address, connected: share, deadline: deadline)
+                socket = try ProbeSocket.connect(to: address, connected: share, deadline: deadline, interruption)
             } catch {
                 failure = error
                 continue

@@ -27,6 +27,9 @@ final class ScopeRegistry: Sendable {
     private static let callsAtOnce = 8
 
     private let gate = CallGate(ScopeRegistry.callsAtOnce)
+    /// How many bytes of Log and Progress are passed on in one session; what comes later is dropped.
+    private static let logBudget = 1 << 20
+    private let logged = Mutex(0)
     private let entries = Mutex<[Bytes: Entry]>([:])
     private let log: @Sendable (Wire.LogRequest) -> Void
     private let progress: @Sendable (Wire.ProgressRequest) -> Void
@@ -36,6 +39,19 @@ final class ScopeRegistry: Sendable {
     ) {
         self.log = log
         self.progress = progress
+    }
+
+    /// Whether a line may still be passed on; each one costs at least 64 bytes, so that empty ones end too.
+    private func spend(_ bytes: Int) -> Bool {
+        let (before, after) = logged.withLock { logged in
+            let before = logged
+            if logged <= ScopeRegistry.logBudget { logged += max(64, min(bytes, 4_096)) }
+            return (before, logged)
+        }
+        if before <= ScopeRegistry.logBudget, after > ScopeRegistry.logBudget {
+            log(Wire.LogRequest(level: .warning, message: "it logs too much; what follows is dropped"))
+        }
+        return before <= ScopeRegistry.logBudget
     }
 
     /// Opens a scope and makes its token.
@@ -64,10 +80,10 @@ final class ScopeRegistry: Sendable {
         }
         switch method {
         case .log(let request):
-            log(request)
+            if spend(request.message.utf8.count) { log(request) }
             return Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse()))
         case .progress(let request):
-            progress(request)
+            if spend(request.message.utf8.count) { progress(request) }
             return Wire.Reply(status: Wire.Status(), result: .progress(Wire.ProgressResponse()))
         default:
             break
@@ -86,7 +102,20 @@ final class ScopeRegistry: Sendable {
         }
         let timeout = incoming.call.timeoutMilliseconds
         let deadline = timeout == 0 ? Deadline.never : .after(milliseconds: Int64(timeout))
-        return await gate.run { await ScopeRegistry.brokered.run { scope.perform(method, until: deadline) } }
+        let interruption = Interruption()
+        let reply = await withTaskCancellationHandler {
+            await gate.run {
+                await ScopeRegistry.brokered.run {
+                    interruption.isRaised
+                        ? .failure(.cancelled, "the call was cancelled")
+                        : scope.perform(method, until: deadline, interruption: interruption)
+                }
+            }
+        } onCancel: {
+            interruption.raise()
+        }
+        guard interruption.isRaised, reply.status?.code != .ok else { return reply }
+        return .failure(.cancelled, "the call was cancelled")
     }
 }
 

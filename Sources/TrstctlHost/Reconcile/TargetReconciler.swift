@@ -81,10 +81,18 @@ struct TargetReconciler: Sendable {
             target: target, credential: credential, connector: connector, grants: grants,
             declaration: declaration, timeouts: timeouts, audit: audit)
 
-        report.liveFingerprint = try await work.read()
+        let live = try await work.read()
+        report.liveFingerprint = live.fingerprint
         let planned = try await work.rehearse()
         report.changes = planned
         guard !planned.isEmpty else {
+            guard live.isInSync || live.fingerprint == credential.fingerprint else {
+                throw Failure(
+                    stage: .plan, summary: "the connector has nothing to do, yet the credential is not live",
+                    detail: "expected fingerprint \(credential.fingerprint)\nfound    "
+                        + (live.fingerprint.isEmpty ? "none" : live.fingerprint)
+                        + "\nThis is a bug of the connector, or its configuration names other files than the server's.")
+            }
             report.outcome = .inSync
             report.summary = "nothing to do"
             if target.probe != nil, goal == .apply {

@@ -21,8 +21,8 @@ struct TargetWork: Sendable {
 
     private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target) }
 
-    /// What is live: the fingerprint, or empty.
-    func read() async throws(Failure) -> String {
+    /// What is live: the fingerprint, or empty, and whether the connector finds nothing to do.
+    func read() async throws(Failure) -> (fingerprint: String, isInSync: Bool) {
         let scope = makeScope(.readOnly, "Read")
         let reply = try await call(.read(Wire.ReadRequest(deployment: deployment)), scope, timeouts.read, .read)
         _ = await close(scope, commit: false)
@@ -35,7 +35,7 @@ struct TargetWork: Sendable {
                 stage: .read, summary: "the connector answered Read with a fingerprint that is none",
                 detail: "found \"\(printable(fingerprint))\", expected 64 lower-case hex digits")
         }
-        return fingerprint
+        return (fingerprint, response.inSync)
     }
 
     /// What an Apply would change: the connector's own deploy, in a scope that records instead of performing.
@@ -58,17 +58,28 @@ struct TargetWork: Sendable {
             guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
                 throw failure(.apply, reply)
             }
+            // Nothing may change between the proof and the report.
+            await seal(scope)
             if target.probe != nil {
                 try await prove()
                 report.isProven = true
             }
-            report.summary = readable(response.summary.utf8, limit: 512)
+            // What the connector says of itself is never shown as if the host had seen it.
+            report.summary =
+                response.summary.isEmpty
+                ? "" : "\(target.connector.text) says: \(readable(response.summary.utf8, limit: 256))"
+            guard report.isProven || !scope.changes.isEmpty else {
+                throw Failure(
+                    stage: .apply, summary: "the connector reports success, but changed nothing",
+                    detail: "Its rehearsal had changes to make, its deployment asked for none, and no probe is "
+                        + "configured that could prove it. This is a bug of the connector.")
+            }
         } catch {
             var failure = error
             report.denials = scope.denials
             let closing = await close(scope, commit: false)
             failure.describe(closing)
-            if let closing, !closing.restored.isEmpty { await reactivate(&failure) }
+            if activated(scope) { await reactivate(&failure) }
             throw failure
         }
         report.changes = scope.changes.map(ChangeReport.init)
@@ -98,6 +109,18 @@ struct TargetWork: Sendable {
             }
         }
         _ = await close(scope, commit: true)
+    }
+
+    /// Whether a command ran that makes the target use its files, so that it may use those that are gone again.
+    private func activated(_ scope: BrokerScope) -> Bool {
+        let commands = Set(declaration.rollback.map { Operation.exec(argv: $0).object })
+        return scope.records.contains {
+            $0.operation == "Exec" && $0.outcome == .allowed && commands.contains($0.object)
+        }
+    }
+
+    private func seal(_ scope: BrokerScope) async {
+        await ScopeRegistry.workers.run { scope.seal() }
     }
 
     /// The host's own proof: a TLS handshake that shows the fingerprint, before the deadline.

@@ -16,7 +16,14 @@ package struct StateDirectory: Sendable {
     /// - Parameter path: nil means `/var/lib/trstctl` for root, otherwise `$XDG_STATE_HOME/trstctl` or
     ///   `~/.local/state/trstctl`.
     package init(_ path: String?) {
-        self.path = path ?? StateDirectory.standard
+        let path = path ?? StateDirectory.standard
+        self.path = path.hasPrefix("/") ? path : StateDirectory.workingDirectory + "/" + path
+    }
+
+    private static var workingDirectory: String {
+        guard let path = getcwd(nil, 0) else { return "" }
+        defer { free(path) }
+        return String(cString: path)
     }
 
     static var standard: String {

@@ -126,18 +126,29 @@ package struct RunDirectory: ~Copyable, Sendable {
         return base
     }
 
+    /// Removes everything in it, however much a connector made; each pass must remove something to be followed by another.
     private static func empty(_ directory: Int32) {
-        guard let stream = fdopendir(fcntl(directory, F_DUPFD_CLOEXEC, 3)) else { return }
+        var removed = 1
+        var passes = 64
+        while removed > 0, passes > 0 {
+            removed = emptyOnce(directory)
+            passes -= 1
+        }
+    }
+
+    private static func emptyOnce(_ directory: Int32) -> Int {
+        guard let stream = fdopendir(fcntl(directory, F_DUPFD_CLOEXEC, 3)) else { return 0 }
         defer { closedir(stream) }
         rewinddir(stream)
-        var budget = 1024
-        while budget > 0, let entry = readdir(stream) {
-            budget -= 1
+        var removed = 0
+        while removed < 1 << 20, let entry = readdir(stream) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) + [0] }
-            name.withUnsafeBytes { bytes in
-                guard let text = bytes.bindMemory(to: CChar.self).baseAddress else { return }
-                if unlinkat(directory, text, 0) == -1 { _ = unlinkat(directory, text, AT_REMOVEDIR) }
+            let isGone = name.withUnsafeBytes { bytes in
+                guard let text = bytes.bindMemory(to: CChar.self).baseAddress else { return false }
+                return unlinkat(directory, text, 0) == 0 || unlinkat(directory, text, AT_REMOVEDIR) == 0
             }
+            if isGone { removed += 1 }
         }
+        return removed
     }
 }

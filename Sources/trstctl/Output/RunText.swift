@@ -29,7 +29,7 @@ struct RunText {
 
     private func note(_ target: TargetReport) -> String {
         var note = target.summary
-        if target.isProven { note += note.isEmpty ? "served fingerprint verified" : "; served fingerprint verified" }
+        if target.isProven { note = "served fingerprint verified" + (note.isEmpty ? "" : "; \(note)") }
         if let stage = target.stage { note = "\(stage.rawValue): \(note)" }
         return note
     }
