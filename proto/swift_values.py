@@ -50,7 +50,27 @@ class Generator:
     def out(self, text=""):
         self.lines.append(text)
 
-    def doc(self, path, indent, fallback):
+    def undocumented(self):
+        """Every message, enum, oneof and field without a comment directly above it, as `file: Message.name`."""
+        def enums(parent, prefix, path):
+            for i, enum in enumerate(parent.enum_type):
+                yield [*path, i], prefix + enum.name
+
+        def messages(parent, prefix, number, path):
+            for i, message in enumerate(parent):
+                here, name = [*path, number, i], prefix + message.name
+                yield here, name
+                for j, field in enumerate(message.field):
+                    yield [*here, 2, j], f"{name}.{field.name}"
+                for j, oneof in enumerate(message.oneof_decl):
+                    yield [*here, 8, j], f"{name}.{oneof.name}"
+                yield from enums(message, name + ".", [*here, 4])
+                yield from messages(message.nested_type, name + ".", 3, here)
+
+        items = [*enums(self.file, "", [5]), *messages(self.file.message_type, "", 4, [])]
+        return [f"{self.file.name}: {name}" for path, name in items if not self.comments.get(tuple(path), "").strip()]
+
+    def doc(self, path, indent, fallback=""):
         text = self.comments.get(tuple(path), "").strip()
         for line in (text or fallback).split("\n"):
             self.out(f"{indent}/// {line.strip()}".rstrip())
@@ -92,7 +112,7 @@ class Generator:
         return camel(field.name), base, default
 
     def enum(self, enum, path, indent):
-        self.doc(path, indent, f"{enum.name}.")
+        self.doc(path, indent)
         self.out(f"{indent}package enum {enum.name}: Hashable, Sendable {{")
         for i, value in enumerate(enum.value):
             self.doc([*path, 2, i], indent + "    ", f"Number {value.number}.")
@@ -123,18 +143,18 @@ class Generator:
         name = message.name
         items = self.fields(message)
         self.out("extension Wire {")
-        self.doc(path, "    ", f"{name}: it has no fields.")
+        self.doc(path, "    ")
         self.out(f"    package struct {name}: Hashable, Sendable {{")
         for i, enum in enumerate(message.enum_type):
             self.enum(enum, [*path, 4, i], "        ")
         for item in items:
             if item[0] == "oneof":
-                self.out(f"        /// What `{camel(item[1])}` can be.")
+                self.doc([*path, 8, item[2][0][1].oneof_index], "        ")
                 # One pointer instead of the largest message: frames are handed on many times, and seldom looked into.
                 indirect = "indirect " if all(f.type == f.TYPE_MESSAGE for _, f in item[2]) else ""
                 self.out(f"        package {indirect}enum {camel(item[1], True)}: Hashable, Sendable {{")
                 for index, field in item[2]:
-                    self.doc([*path, 2, index], "            ", f"Field {field.number}.")
+                    self.doc([*path, 2, index], "            ")
                     self.out(f"            case {camel(field.name)}({self.swift_type(field)})")
                 self.out()
                 self.out("            /// The number of the field that is set.")
@@ -151,7 +171,7 @@ class Generator:
             if item[0] == "oneof":
                 self.out("        /// Nil when none is set, or one that this version does not know.")
             else:
-                self.doc([*path, 2, item[1]], "        ", f"Field {item[2].number}.")
+                self.doc([*path, 2, item[1]], "        ")
             self.out(f"        package var {swift}: {kind}")
         if name in KEEPS_UNKNOWN:
             self.out("        /// The number of the first field that this version does not know; 0 when there is none.")
@@ -295,6 +315,9 @@ def c_field(name):
 
 def main():
     descriptors = descriptor_pb2.FileDescriptorSet.FromString(Path(sys.argv[1]).read_bytes())
+    undocumented = [name for proto_file in descriptors.file for name in Generator(proto_file).undocumented()]
+    if undocumented:
+        sys.exit("proto/generate: these have no `//` comment directly above them:\n  " + "\n  ".join(undocumented))
     for proto_file in descriptors.file:
         stem = camel(Path(proto_file.name).stem, True)
         Path(sys.argv[2], f"Wire+{stem}.swift").write_text(Generator(proto_file).run())

@@ -48,12 +48,13 @@ struct HostHostileTests {
         #expect(bench.files == [])
     }
 
-    @Test("A success that is claimed after a denied write is reported with its denials")
+    @Test("A success that is claimed after a denied write is a failure, reported with its denials")
     func claimsSuccess() async throws {
         let bench = try HostBench()
         let report = try await bench.apply("claims-success")
         #expect(bench.printed.contains("denied: 7"), "\(bench.printed)")
         #expect(report.denials == 1)
+        #expect(report.outcome == .failed && report.summary.contains("changed nothing"), "\(report)")
         #expect(report.warnings.contains { $0.contains("1 brokered calls were denied") }, "\(report)")
         #expect(report.changes == [])
         #expect(bench.files == ["good"])

@@ -68,6 +68,7 @@ struct NGINXTests {
         #expect(report.liveFingerprint == site.first.fingerprint)
         #expect(report.fingerprint == renewed.fingerprint)
         #expect(report.isProven)
+        try await site.waitForWorkers()
         #expect(try await site.nginx.served() == renewed.fingerprint)
         #expect(try FileStamp(site.nginx.key).mode & 0o777 == 0o600)
         if !isCombined { #expect(try FileStamp(site.nginx.certificate).mode & 0o777 == 0o640) }

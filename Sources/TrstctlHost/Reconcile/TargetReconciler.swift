@@ -84,8 +84,8 @@ struct TargetReconciler: Sendable {
         let live = try await work.read()
         report.liveFingerprint = live.fingerprint
         let planned = try await work.rehearse()
-        report.changes = planned
-        guard !planned.isEmpty else {
+        report.changes = planned.changes
+        guard !planned.changes.isEmpty || planned.wouldChange else {
             guard live.isInSync || live.fingerprint == credential.fingerprint else {
                 throw Failure(
                     stage: .plan, summary: "the connector has nothing to do, yet the credential is not live",
@@ -103,7 +103,8 @@ struct TargetReconciler: Sendable {
         }
         guard goal == .apply else {
             report.outcome = .differs
-            report.summary = "\(planned.count) change\(planned.count == 1 ? "" : "s") to make"
+            let count = planned.changes.count
+            report.summary = "\(count) change\(count == 1 ? "" : "s") to make"
             return
         }
         try await work.apply(&report)

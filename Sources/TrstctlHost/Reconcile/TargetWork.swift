@@ -39,14 +39,19 @@ struct TargetWork: Sendable {
     }
 
     /// What an Apply would change: the connector's own deploy, in a scope that records instead of performing.
-    func rehearse() async throws(Failure) -> [ChangeReport] {
+    ///
+    /// - Returns: what the host would do, and whether the connector says that it would change something; a connector
+    ///   that keeps what it changes to itself has nothing in the first and true in the second.
+    func rehearse() async throws(Failure) -> (changes: [ChangeReport], wouldChange: Bool) {
         let scope = makeScope(.recording, "Plan")
         let request = Wire.ApplyRequest(deployment: deployment, recording: true)
         let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
         let changes = scope.changes
         _ = await close(scope, commit: false)
-        guard reply.status?.code == .ok, case .apply = reply.result else { throw failure(.plan, reply) }
-        return changes.map(ChangeReport.init)
+        guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
+            throw failure(.plan, reply)
+        }
+        return (changes.map(ChangeReport.init), response.changed)
     }
 
     /// Applies; whatever fails, the target's files are put back.
@@ -68,7 +73,7 @@ struct TargetWork: Sendable {
             report.summary =
                 response.summary.isEmpty
                 ? "" : "\(target.connector.text) says: \(readable(response.summary.utf8, limit: 256))"
-            guard report.isProven || !scope.changes.isEmpty else {
+            guard report.isProven || report.changes.isEmpty || !scope.changes.isEmpty else {
                 throw Failure(
                     stage: .apply, summary: "the connector reports success, but changed nothing",
                     detail: "Its rehearsal had changes to make, its deployment asked for none, and no probe is "
@@ -76,19 +81,17 @@ struct TargetWork: Sendable {
             }
         } catch {
             var failure = error
-            report.denials = scope.denials
+            noteDenials(scope, &report)
             let closing = await close(scope, commit: false)
+            report.changes = scope.changes.map(ChangeReport.init)
             failure.describe(closing)
             if activated(scope) { await reactivate(&failure) }
             throw failure
         }
         report.changes = scope.changes.map(ChangeReport.init)
-        report.denials = scope.denials
+        noteDenials(scope, &report)
         _ = await close(scope, commit: true)
         report.outcome = .deployed
-        if report.denials > 0 {
-            report.warnings.append("\(report.denials) brokered calls were denied during the deployment")
-        }
     }
 
     /// Makes the target use the files that were put back: the commands that the connector declared for it.
@@ -111,6 +114,13 @@ struct TargetWork: Sendable {
         _ = await close(scope, commit: true)
     }
 
+    private func noteDenials(_ scope: BrokerScope, _ report: inout TargetReport) {
+        report.denials = scope.denials
+        if report.denials > 0 {
+            report.warnings.append("\(report.denials) brokered calls were denied during the deployment")
+        }
+    }
+
     /// Whether a command ran that makes the target use its files, so that it may use those that are gone again.
     private func activated(_ scope: BrokerScope) -> Bool {
         let commands = Set(declaration.rollback.map { Operation.exec(argv: $0).object })
@@ -123,6 +133,9 @@ struct TargetWork: Sendable {
         await ScopeRegistry.workers.run { scope.seal() }
     }
 
+    /// How many handshakes in a row must show the certificate: after a reload the workers of before answer for a moment.
+    private static let agreeingHandshakes = 3
+
     /// The host's own proof: a TLS handshake that shows the fingerprint, before the deadline.
     func prove() async throws(Failure) {
         guard let probe = target.probe else { return }
@@ -131,13 +144,16 @@ struct TargetWork: Sendable {
         let (found, reason) = await ScopeRegistry.proofs.run { () -> (String, String) in
             var found = ""
             var reason = ""
+            var agreeing = 0
             while true {
                 do {
                     let chain = try TLSProbe.run(
                         host: probe.address.hostText, port: probe.address.port, serverName: probe.serverName?.text,
                         deadline: deadline)
                     found = chain.fingerprint
-                    if found == expected { return (found, "") }
+                    agreeing = found == expected ? agreeing + 1 : 0
+                    if agreeing == TargetWork.agreeingHandshakes { return (found, "") }
+                    if agreeing > 0 { continue }
                 } catch {
                     reason = "\(error)"
                 }

@@ -8,7 +8,7 @@ package import TrstctlSystem
 extension Wire {
     /// Needs fs.read. The file must be regular. NOT_FOUND when there is none.
     package struct ReadFileRequest: Hashable, Sendable {
-        /// Field 1.
+        /// The file, in the form described at the top of this file.
         package var path: Bytes
         /// A longer file is RESOURCE_EXHAUSTED. 0 means 1 MiB; at most 3 MiB.
         package var maxBytes: UInt32
@@ -35,11 +35,11 @@ extension Wire.ReadFileRequest: WireMessage {
 }
 
 extension Wire {
-    /// ReadFileResponse: it has no fields.
+    /// The file as one read saw it, or as the plan has it in a recording scope.
     package struct ReadFileResponse: Hashable, Sendable {
-        /// Field 1.
+        /// All of the file's bytes, at most the request's `max_bytes`.
         package var content: Bytes
-        /// Field 2.
+        /// Mode, owner, size and time of the file that was read; always set.
         package var info: Wire.FileInfo?
 
         package init(content: Bytes = Bytes(), info: Wire.FileInfo? = nil) {
@@ -64,15 +64,15 @@ extension Wire.ReadFileResponse: WireMessage {
 }
 
 extension Wire {
-    /// FileInfo: it has no fields.
+    /// What stat(2) says about a regular file. In a recording scope a recorded change is described as if it had been made.
     package struct FileInfo: Hashable, Sendable {
         /// Permission bits, 0 to 07777.
         package var mode: UInt32
-        /// Field 2.
+        /// The owner's user id.
         package var uid: UInt32
-        /// Field 3.
+        /// The owner's group id.
         package var gid: UInt32
-        /// Field 4.
+        /// The length of the content in bytes.
         package var size: UInt64
         /// Seconds since the Unix epoch.
         package var modified: Int64
@@ -110,10 +110,10 @@ extension Wire.FileInfo: WireMessage {
 extension Wire {
     /// Needs fs.read or fs.write on the path. NOT_FOUND when there is nothing.
     package struct StatRequest: Hashable, Sendable {
-        /// Field 1.
+        /// The file, in the form described at the top of this file.
         package var path: Bytes
         /// When not empty, the answer tells whether the file's content equals these segments. It lets a connector compare a
-        /// key that it may not see. Needs no more than the Stat itself.
+        /// key that it may not see. Needs no more than the Stat itself. At most 3 MiB after the references are resolved.
         package var compareTo: [Wire.Segment]
 
         package init(path: Bytes = Bytes(), compareTo: [Wire.Segment] = []) {
@@ -143,9 +143,9 @@ extension Wire.StatRequest: WireMessage {
 }
 
 extension Wire {
-    /// StatResponse: it has no fields.
+    /// What is known about the file; its content is never in it.
     package struct StatResponse: Hashable, Sendable {
-        /// Field 1.
+        /// Mode, owner, size and time of the file; always set.
         package var info: Wire.FileInfo?
         /// Whether the content equals `compare_to`; false when nothing was given to compare.
         package var contentEqual: Bool
@@ -173,9 +173,11 @@ extension Wire.StatResponse: WireMessage {
 
 extension Wire {
     /// Needs fs.write. Replaces or creates a regular file in an existing directory: temporary file, fsync, rename, fsync
-    /// of the directory; a reader sees the old content or the new, never a part.
+    /// of the directory; a reader sees the old content or the new, never a part. One scope changes at most 256 files,
+    /// writes at most 64 MiB, and changes no file above 16 MiB, nor more than 64 MiB of old content: it could not be put
+    /// back.
     package struct WriteFileRequest: Hashable, Sendable {
-        /// Field 1.
+        /// The file, in the form described at the top of this file; its directory must exist.
         package var path: Bytes
         /// At most 3 MiB after the references are resolved.
         package var content: [Wire.Segment]
@@ -219,11 +221,11 @@ extension Wire.WriteFileRequest: WireMessage {
 }
 
 extension Wire {
-    /// FileOwner: it has no fields.
+    /// Whom a file belongs to. 4294967295 (which chown(2) takes as "leave it") is INVALID_ARGUMENT in both fields.
     package struct FileOwner: Hashable, Sendable {
-        /// Field 1.
+        /// The user id, 0 to 4294967294. The host must be allowed to give the file away.
         package var uid: UInt32
-        /// Field 2.
+        /// The group id, 0 to 4294967294.
         package var gid: UInt32
 
         package init(uid: UInt32 = 0, gid: UInt32 = 0) {
@@ -248,11 +250,11 @@ extension Wire.FileOwner: WireMessage {
 }
 
 extension Wire {
-    /// WriteFileResponse: it has no fields.
+    /// The file is in place, or recorded as if it were.
     package struct WriteFileResponse: Hashable, Sendable {
         /// Whether there was a file before.
         package var replaced: Bool
-        /// Field 2.
+        /// Whether it was only recorded: the scope is a recording one.
         package var planned: Bool
 
         package init(replaced: Bool = false, planned: Bool = false) {
@@ -277,9 +279,10 @@ extension Wire.WriteFileResponse: WireMessage {
 }
 
 extension Wire {
-    /// Needs fs.write. NOT_FOUND when there is none. Regular files only.
+    /// Needs fs.write. NOT_FOUND when there is none. Regular files only. Counts among the 256 files that a scope may
+    /// change.
     package struct RemoveFileRequest: Hashable, Sendable {
-        /// Field 1.
+        /// The file, in the form described at the top of this file.
         package var path: Bytes
 
         package init(path: Bytes = Bytes()) {
@@ -301,9 +304,9 @@ extension Wire.RemoveFileRequest: WireMessage {
 }
 
 extension Wire {
-    /// RemoveFileResponse: it has no fields.
+    /// The file is gone, or recorded as if it were.
     package struct RemoveFileResponse: Hashable, Sendable {
-        /// Field 1.
+        /// Whether it was only recorded: the scope is a recording one.
         package var planned: Bool
 
         package init(planned: Bool = false) {
@@ -327,9 +330,9 @@ extension Wire.RemoveFileResponse: WireMessage {
 extension Wire {
     /// Puts back what this scope changed: contents, modes and owners as they were before its first mutation, in reverse
     /// order; files that did not exist are removed. The host keeps what it needs for that, so a connector can undo without
-    /// seeing a key. Needs no grant beyond those of the mutations.
+    /// seeing a key. Needs no grant beyond those of the mutations; PERMISSION_DENIED in a read-only scope.
     package struct RevertRequest: Hashable, Sendable {
-        /// Which files; empty means all that this scope changed. At most 256.
+        /// Which files; empty means all that this scope changed. At most 256. Files that it did not change are passed over.
         package var paths: [Bytes]
 
         package init(paths: [Bytes] = []) {
@@ -355,11 +358,11 @@ extension Wire.RevertRequest: WireMessage {
 }
 
 extension Wire {
-    /// RevertResponse: it has no fields.
+    /// Everything asked for is back. When a file could not be put back, the status names it instead.
     package struct RevertResponse: Hashable, Sendable {
-        /// How many files were put back.
+        /// How many files were put back; a file that was as before already does not count.
         package var reverted: UInt32
-        /// Field 2.
+        /// Whether only the recorded changes were dropped: the scope is a recording one.
         package var planned: Bool
 
         package init(reverted: UInt32 = 0, planned: Bool = false) {
@@ -385,13 +388,13 @@ extension Wire.RevertResponse: WireMessage {
 
 extension Wire {
     /// Needs process.exec for exactly this argument vector. No shell, a fixed environment, working directory `/`, its own
-    /// session; killed with its whole process group at the deadline.
+    /// session; killed with its whole process group at the deadline. At most 100 commands in one scope, one after another.
     package struct ExecRequest: Hashable, Sendable {
         /// The program's absolute path, then its arguments. 1 to 64, each at most 4 KiB, no NUL.
         package var arguments: [Bytes]
-        /// At most 1 MiB; empty means /dev/null.
+        /// At most 1 MiB after the references are resolved; empty means /dev/null.
         package var stdin: [Wire.Segment]
-        /// 0 means 30 000; at most 600 000.
+        /// The longest it may run. 0 means 30 000; at most 600 000. The deadline of the call shortens it.
         package var timeoutMilliseconds: UInt32
         /// How much of each of stdout and stderr is kept; the rest is drained and counted. 0 means 16 KiB; at most 256 KiB.
         package var maxOutputBytes: UInt32
@@ -436,11 +439,11 @@ extension Wire.ExecRequest: WireMessage {
 }
 
 extension Wire {
-    /// ExecResponse: it has no fields.
+    /// How the command ended. A command that ended badly is an OK reply: the connector judges the outcome.
     package struct ExecResponse: Hashable, Sendable {
-        /// Outcome.
+        /// How a process can end. A number that the connector does not know means that it did not succeed.
         package enum Outcome: Hashable, Sendable {
-            /// Number 0.
+            /// Never sent.
             case outcomeUnspecified
             /// `status` is the exit status.
             case exited
@@ -473,19 +476,19 @@ extension Wire {
             }
         }
 
-        /// Field 1.
+        /// Which of these it was; EXITED when only recorded.
         package var outcome: Wire.ExecResponse.Outcome
-        /// Field 2.
+        /// The exit status, 0 to 255, or the signal's number, as `outcome` says; 0 when TIMED_OUT or only recorded.
         package var status: Int32
-        /// Field 3.
+        /// The beginning of its standard output, at most the request's `max_output_bytes`.
         package var stdout: Bytes
-        /// Field 4.
+        /// The beginning of its standard error, at most the request's `max_output_bytes`.
         package var stderr: Bytes
-        /// How many bytes were dropped.
+        /// How many bytes of standard output came after those in `stdout`, and were dropped.
         package var stdoutDropped: UInt64
-        /// Field 6.
+        /// How many bytes of standard error came after those in `stderr`, and were dropped.
         package var stderrDropped: UInt64
-        /// Field 7.
+        /// Whether it was not run, only recorded: the scope is a recording one. The program must exist all the same.
         package var planned: Bool
 
         package init(
@@ -532,21 +535,22 @@ extension Wire.ExecResponse: WireMessage {
 extension Wire {
     /// Needs net.dial for the address. A TLS handshake; nothing is sent after it. UNAVAILABLE when nobody answers.
     package struct ProbeTlsRequest: Hashable, Sendable {
-        /// What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT.
+        /// What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT; this version of the host
+        /// offers NONE, and answers UNIMPLEMENTED for the others.
         package enum StartTls: Hashable, Sendable {
-            /// Number 0.
+            /// TLS from the first byte.
             case none
-            /// Number 1.
+            /// STARTTLS of RFC 3207.
             case smtp
-            /// Number 2.
+            /// STARTTLS of RFC 9051 section 6.2.1.
             case imap
-            /// Number 3.
+            /// STLS of RFC 2595 section 4.
             case pop3
-            /// Number 4.
+            /// The StartTLS extended operation of RFC 4511 section 4.14.
             case ldap
-            /// Number 5.
+            /// PostgreSQL's SSLRequest.
             case postgres
-            /// Number 6.
+            /// MySQL's SSL request packet.
             case mysql
             /// A number that this version does not know.
             case unrecognized(Int32)
@@ -579,13 +583,13 @@ extension Wire {
             }
         }
 
-        /// `host:port`, as in ProbeAddress.
+        /// The peer to connect to: `host:port`, as in ProbeAddress.
         package var address: String
         /// The name for SNI; empty means none.
         package var serverName: String
-        /// Field 3.
+        /// What to speak before the handshake.
         package var startTls: Wire.ProbeTlsRequest.StartTls
-        /// 0 means 5 000; at most 60 000.
+        /// For everything, name lookup included. 0 means 5 000; at most 60 000. The call's deadline shortens it.
         package var timeoutMilliseconds: UInt32
 
         package init(
@@ -621,15 +625,15 @@ extension Wire.ProbeTlsRequest: WireMessage {
 }
 
 extension Wire {
-    /// ProbeTlsResponse: it has no fields.
+    /// What the server showed in the handshake, whether the system trusts it or not.
     package struct ProbeTlsResponse: Hashable, Sendable {
-        /// As the server sent them, the leaf first. At most 16.
+        /// As the server sent them, the leaf first. At most 16; the host leaves out what comes after.
         package var certificates: [Wire.ServedCertificate]
-        /// For example `TLSv1.3`.
+        /// The TLS version that was agreed, for example `TLSv1.3`.
         package var `protocol`: String
         /// Whether the chain verifies against the system's trust store for the server name. Information, not a condition.
         package var verified: Bool
-        /// Field 4.
+        /// Why it does not verify, in OpenSSL's words; empty when `verified`.
         package var verificationError: String
         /// In a recording scope, after a recorded change: the answer shows the certificate that would be served.
         package var planned: Bool
@@ -673,17 +677,17 @@ extension Wire.ProbeTlsResponse: WireMessage {
 }
 
 extension Wire {
-    /// ServedCertificate: it has no fields.
+    /// What one certificate of a served chain says about itself; written by the host from the DER.
     package struct ServedCertificate: Hashable, Sendable {
-        /// Lower-case hex SHA-256 of the DER.
+        /// Lower-case hex SHA-256 of the DER, 64 characters.
         package var fingerprint: String
-        /// Field 2.
+        /// The subject's distinguished name as RFC 2253 text, printable ASCII, at most 512 characters.
         package var subject: String
-        /// Field 3.
+        /// Subject alternative names, the DNS names first, then the IP addresses. Bounded by the certificate only.
         package var names: [String]
-        /// Seconds since the Unix epoch.
+        /// First moment of the validity, in seconds since the Unix epoch.
         package var notBefore: Int64
-        /// Field 5.
+        /// Last moment of the validity, in seconds since the Unix epoch.
         package var notAfter: Int64
 
         package init(
@@ -724,7 +728,8 @@ extension Wire.ServedCertificate: WireMessage {
 }
 
 extension Wire {
-    /// Needs net.dial for the URL's host and port. Redirects are returned, not followed. (method `Request`)
+    /// Needs net.dial for the URL's host and port. Redirects are returned, not followed. (method `Request`) This version
+    /// of the host answers UNIMPLEMENTED; the bounds are those of a host that performs it.
     package struct HttpRequest: Hashable, Sendable {
         /// A token of RFC 9110 section 9.1, at most 16 bytes.
         package var method: String
@@ -734,11 +739,11 @@ extension Wire {
         package var headers: [Wire.HttpHeader]
         /// At most 3 MiB.
         package var body: [Wire.Segment]
-        /// 0 means 30 000; at most 600 000.
+        /// For everything, name lookup included. 0 means 30 000; at most 600 000.
         package var timeoutMilliseconds: UInt32
         /// A longer body is RESOURCE_EXHAUSTED. 0 means 1 MiB; at most 3 MiB.
         package var maxResponseBytes: UInt32
-        /// Field 7.
+        /// What differs from verifying the URL's host against the system's authorities; not set means nothing does.
         package var tls: Wire.TlsOptions?
         /// How the host authenticates the request; not set means not at all.
         package var authentication: Wire.HttpAuthentication?
@@ -802,11 +807,11 @@ extension Wire.HttpRequest: WireMessage {
 }
 
 extension Wire {
-    /// HttpHeader: it has no fields.
+    /// One header field that the connector adds to a request.
     package struct HttpHeader: Hashable, Sendable {
-        /// Field 1.
+        /// A token of RFC 9110 section 5.6.2. Host, Content-Length, Transfer-Encoding and Connection are the host's.
         package var name: String
-        /// Field 2.
+        /// The value, which may hold secrets; no CR, LF or NUL after the references are resolved. At most 3 MiB.
         package var value: [Wire.Segment]
 
         package init(name: String = "", value: [Wire.Segment] = []) {
@@ -836,17 +841,17 @@ extension Wire.HttpHeader: WireMessage {
 }
 
 extension Wire {
-    /// TlsOptions: it has no fields.
+    /// How the peer of a Request or a Send is verified, and how the host presents itself. Empty fields change nothing.
     package struct TlsOptions: Hashable, Sendable {
         /// A PEM file of authorities that replaces the system's; needs fs.read.
         package var authoritiesPath: Bytes
         /// Lower-case hex SHA-256 of the server's public key (SubjectPublicKeyInfo, DER) that must be served.
         package var publicKeyPin: String
-        /// Names of secrets: a client certificate and its key, PEM.
+        /// The name of the secret that is the client certificate with its chain, PEM; set with the key.
         package var clientCertificateName: String
-        /// Field 4.
+        /// The name of the secret that is the client certificate's private key, PEM.
         package var clientKeyName: String
-        /// The name to verify instead of the URL's host.
+        /// The name to verify, and to send as SNI, instead of the URL's or the address's host.
         package var serverName: String
 
         package init(
@@ -884,25 +889,25 @@ extension Wire.TlsOptions: WireMessage {
 }
 
 extension Wire {
-    /// Credentials are named, never sent.
+    /// How the host authenticates a request. Credentials are named, never sent by the connector.
     package struct HttpAuthentication: Hashable, Sendable {
-        /// Scheme.
+        /// The ways to authenticate. A number that the host does not know is INVALID_ARGUMENT.
         package enum Scheme: Hashable, Sendable {
-            /// Number 0.
+            /// INVALID_ARGUMENT.
             case schemeUnspecified
-            /// Number 1.
+            /// User name and password (RFC 7617).
             case basic
-            /// Number 2.
+            /// The secret as a bearer token (RFC 6750).
             case bearer
             /// The secret as the value of header `header_name`.
             case header
-            /// Number 4.
+            /// Signed with an AWS access key, Signature Version 4.
             case awsSigv4
-            /// Number 5.
+            /// A token that the host fetches from `token_url` with a client id and secret (RFC 6749 section 4.4).
             case oauth2ClientCredentials
-            /// Number 6.
+            /// A token that the host fetches with a service account's key file.
             case googleServiceAccount
-            /// Number 7.
+            /// A token of the machine that the host runs on, from its cloud's metadata service.
             case instanceMetadata
             /// A number that this version does not know.
             case unrecognized(Int32)
@@ -937,21 +942,21 @@ extension Wire {
             }
         }
 
-        /// Field 1.
+        /// Which of these; it decides which other fields are read.
         package var scheme: Wire.HttpAuthentication.Scheme
-        /// Not secret: user name, access key id, client id.
+        /// Not secret: BASIC's user name, AWS_SIGV4's access key id, OAuth2's client id. At most 4 KiB.
         package var identity: String
-        /// The name of the secret.
+        /// The name of the secret, as in SecretReference: password, token, secret key, client secret, key file.
         package var secretName: String
-        /// Field 4.
+        /// Only with HEADER: the header field's name, a token of RFC 9110 section 5.6.2.
         package var headerName: String
-        /// AWS_SIGV4: region and service. OAuth2 and others: token URL and scope.
+        /// Only with AWS_SIGV4: the region, for example `eu-central-1`.
         package var region: String
-        /// Field 6.
+        /// Only with AWS_SIGV4: the service, for example `acm`.
         package var service: String
-        /// Field 7.
+        /// OAuth2 and GOOGLE_SERVICE_ACCOUNT: where tokens are fetched, `https`; needs net.dial as well. At most 8 KiB.
         package var tokenUrl: String
-        /// Field 8.
+        /// OAuth2, GOOGLE_SERVICE_ACCOUNT and INSTANCE_METADATA: the scopes to ask for, separated by spaces.
         package var scope: String
         /// AWS_SIGV4: the name of the secret that is the session token; empty means none.
         package var sessionTokenName: String
@@ -1004,15 +1009,15 @@ extension Wire.HttpAuthentication: WireMessage {
 }
 
 extension Wire {
-    /// HttpResponse: it has no fields.
+    /// What the server answered. An error status is an OK reply: the connector judges it.
     package struct HttpResponse: Hashable, Sendable {
-        /// 100 to 599.
+        /// The HTTP status code, 100 to 599.
         package var status: UInt32
-        /// Field 2.
+        /// The header fields in the order they came, repeated ones included; bounded by the frame limit.
         package var headers: [Wire.HttpResponseHeader]
-        /// Field 3.
+        /// The body with its transfer encoding removed, at most the request's `max_response_bytes`.
         package var body: Bytes
-        /// Field 4.
+        /// Whether nothing was sent, only recorded: the scope is a recording one.
         package var planned: Bool
 
         package init(
@@ -1050,11 +1055,11 @@ extension Wire.HttpResponse: WireMessage {
 }
 
 extension Wire {
-    /// HttpResponseHeader: it has no fields.
+    /// One header field of an answer.
     package struct HttpResponseHeader: Hashable, Sendable {
-        /// Field 1.
+        /// The name as the server spelt it; compare it without regard to case.
         package var name: String
-        /// Field 2.
+        /// The value's bytes, without leading and trailing white space.
         package var value: Bytes
 
         package init(name: String = "", value: Bytes = Bytes()) {
@@ -1079,21 +1084,22 @@ extension Wire.HttpResponseHeader: WireMessage {
 }
 
 extension Wire {
-    /// Needs net.dial for the address (`host:port` or `unix:/path`). Sends the content and answers what comes back.
+    /// Needs net.dial for the address. Sends the content and answers what comes back. This version of the host answers
+    /// UNIMPLEMENTED; the bounds are those of a host that performs it.
     package struct SendRequest: Hashable, Sendable {
-        /// Field 1.
+        /// `host:port`, as in ProbeAddress, or `unix:/path` with an absolute, canonical path.
         package var address: String
-        /// Field 2.
+        /// Whether TLS is spoken from the first byte.
         package var useTls: Bool
-        /// Field 3.
+        /// Only with `use_tls`: how the peer is verified; not set means its host against the system's authorities.
         package var tls: Wire.TlsOptions?
-        /// At most 3 MiB.
+        /// What is sent, in order. At most 3 MiB after the references are resolved.
         package var content: [Wire.Segment]
         /// Stop reading after this byte sequence; empty means at the end of the stream. At most 64 bytes.
         package var readUntil: Bytes
-        /// 0 means 64 KiB; at most 3 MiB.
+        /// A longer answer is RESOURCE_EXHAUSTED. 0 means 64 KiB; at most 3 MiB.
         package var maxResponseBytes: UInt32
-        /// 0 means 10 000; at most 600 000.
+        /// For everything, name lookup included. 0 means 10 000; at most 600 000.
         package var timeoutMilliseconds: UInt32
 
         package init(
@@ -1141,11 +1147,11 @@ extension Wire.SendRequest: WireMessage {
 }
 
 extension Wire {
-    /// SendResponse: it has no fields.
+    /// What the peer answered.
     package struct SendResponse: Hashable, Sendable {
-        /// Field 1.
+        /// The bytes that came back, `read_until` included when it came; at most the request's `max_response_bytes`.
         package var content: Bytes
-        /// Field 2.
+        /// Whether nothing was sent, only recorded: the scope is a recording one.
         package var planned: Bool
 
         package init(content: Bytes = Bytes(), planned: Bool = false) {
@@ -1172,15 +1178,15 @@ extension Wire.SendResponse: WireMessage {
 extension Wire {
     /// A line for the host's log. Needs no grant and no scope. Control characters are escaped by the host.
     package struct LogRequest: Hashable, Sendable {
-        /// Level.
+        /// How much a line matters. A number that the host does not know means INFO.
         package enum Level: Hashable, Sendable {
-            /// Number 0.
+            /// For the connector's developers.
             case debug
-            /// Number 1.
+            /// What happened, as it should.
             case info
-            /// Number 2.
+            /// Something that a person should look at; the call goes on.
             case warning
-            /// Number 3.
+            /// Why the call will fail.
             case error
             /// A number that this version does not know.
             case unrecognized(Int32)
@@ -1207,9 +1213,9 @@ extension Wire {
             }
         }
 
-        /// Field 1.
+        /// How much this line matters.
         package var level: Wire.LogRequest.Level
-        /// At most 4 KiB; longer text is cut.
+        /// One line of text. At most 4 KiB; longer text is cut. Never a secret.
         package var message: String
 
         package init(level: Wire.LogRequest.Level = Wire.LogRequest.Level(rawValue: 0), message: String = "") {
@@ -1234,7 +1240,7 @@ extension Wire.LogRequest: WireMessage {
 }
 
 extension Wire {
-    /// LogResponse: it has no fields.
+    /// The line was taken.
     package struct LogResponse: Hashable, Sendable {
 
         package init() {
@@ -1253,11 +1259,11 @@ extension Wire.LogResponse: WireMessage {
 }
 
 extension Wire {
-    /// Where a long call stands. Needs no grant.
+    /// Where a long call stands, for the host's log. Needs no grant and no scope. Control characters are escaped.
     package struct ProgressRequest: Hashable, Sendable {
-        /// At most 256 bytes.
+        /// What is being done now. At most 256 bytes; longer text is cut. Never a secret.
         package var message: String
-        /// 1 to 100; 0 when unknown.
+        /// How much of the call is done, 1 to 100; 0 when unknown. This version of the host does not show it.
         package var percent: UInt32
 
         package init(message: String = "", percent: UInt32 = 0) {
@@ -1282,7 +1288,7 @@ extension Wire.ProgressRequest: WireMessage {
 }
 
 extension Wire {
-    /// ProgressResponse: it has no fields.
+    /// The message was taken.
     package struct ProgressResponse: Hashable, Sendable {
 
         package init() {

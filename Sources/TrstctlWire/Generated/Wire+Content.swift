@@ -8,7 +8,8 @@ package import TrstctlSystem
 extension Wire {
     /// A reference to a secret of the deployment, by name. Sent by the connector; the host puts the bytes in place.
     package struct SecretReference: Hashable, Sendable {
-        /// The form in which the host writes the secret. A number that the host does not know is INVALID_ARGUMENT.
+        /// The form in which the host writes the secret. A number that the host does not know is INVALID_ARGUMENT; this
+        /// version of the host offers RAW and BASE64, and answers UNIMPLEMENTED for the others.
         package enum Encoding: Hashable, Sendable {
             /// The bytes as the credential's source holds them (PEM for keys and certificates).
             case raw
@@ -86,11 +87,12 @@ extension Wire {
             }
         }
 
-        /// `key`, `certificate`, `chain`, `fullchain`, or the name of a secret configuration field. 1 to 63 bytes.
+        /// `key`, `certificate`, `chain`, `fullchain`, or the name of a secret configuration field. 1 to 63 bytes. A name
+        /// that the deployment does not have is INVALID_ARGUMENT.
         package var name: String
-        /// Field 2.
+        /// How its bytes are written.
         package var encoding: Wire.SecretReference.Encoding
-        /// Only with PKCS12.
+        /// Only with PKCS12: how the file is encrypted.
         package var pkcs12Profile: Wire.SecretReference.Pkcs12Profile
         /// Only with PKCS12: the name of the secret that is the password. Empty means an empty password.
         package var passwordName: String
@@ -132,11 +134,11 @@ extension Wire.SecretReference: WireMessage {
 extension Wire {
     /// One piece of content. The content is the pieces in order. Exactly one field is set.
     package struct Segment: Hashable, Sendable {
-        /// What `kind` can be.
+        /// What the piece is. None set, or one that the host does not know, is INVALID_ARGUMENT.
         package enum Kind: Hashable, Sendable {
             /// Bytes as they are. The whole content is at most 3 MiB per call.
             case literal(Bytes)
-            /// Field 2.
+            /// Bytes that the host puts in place; they count towards the same bound.
             case secret(Wire.SecretReference)
 
             /// The number of the field that is set.

@@ -8,23 +8,23 @@ package import TrstctlSystem
 extension Wire {
     /// One credential for one target. Everything in it is public; secrets are used by name.
     package struct Deployment: Hashable, Sendable {
-        /// A target that was configured in this session.
+        /// The name of a target that was configured in this session.
         package var target: String
         /// Lower-case hex SHA-256 of the leaf certificate's DER: what a TLS handshake shows. 64 characters. The idempotency
         /// key.
         package var fingerprint: String
-        /// The leaf certificate, PEM.
+        /// The leaf certificate, PEM. Bounded by the frame limit, like `chain`.
         package var certificate: Bytes
         /// The issuers above the leaf in order, PEM; empty when the leaf's issuer is not included.
         package var chain: Bytes
-        /// Subject alternative names of the leaf, DNS names and IP addresses.
+        /// Subject alternative names of the leaf, the DNS names first, then the IP addresses. Bounded by the certificate.
         package var names: [String]
-        /// Validity of the leaf, seconds since the Unix epoch.
+        /// First moment of the leaf's validity, in seconds since the Unix epoch.
         package var notBefore: Int64
-        /// Field 7.
+        /// Last moment of the leaf's validity, in seconds since the Unix epoch.
         package var notAfter: Int64
         /// The names that a SecretReference may use: `key`, `certificate`, `chain`, `fullchain`, and secret configuration
-        /// fields.
+        /// fields; of those this version of the host has none.
         package var secretNames: [String]
 
         package init(
@@ -80,7 +80,7 @@ extension Wire.Deployment: WireMessage {
 extension Wire {
     /// What is at the target now. Read-only scope.
     package struct ReadRequest: Hashable, Sendable {
-        /// Field 1.
+        /// What is to be there, for comparison. Always set.
         package var deployment: Wire.Deployment?
 
         package init(deployment: Wire.Deployment? = nil) {
@@ -102,15 +102,15 @@ extension Wire.ReadRequest: WireMessage {
 }
 
 extension Wire {
-    /// ReadResponse: it has no fields.
+    /// What the connector found. The host believes `fingerprint` for its report only; what is to do, the rehearsal tells.
     package struct ReadResponse: Hashable, Sendable {
-        /// Whether there is a credential at all.
+        /// Whether there is a credential at all. Information.
         package var present: Bool
-        /// Its fingerprint, as in Deployment; empty when it cannot be read.
+        /// Its fingerprint, as in Deployment; empty when there is none or it cannot be read. Anything else fails the call.
         package var fingerprint: String
-        /// Whether a deployment would find nothing to do.
+        /// Whether a deployment would find nothing to do. Information.
         package var inSync: Bool
-        /// Facts for people, for example a file's mode. At most 64.
+        /// Facts for people, for example a file's mode. At most 64; this version of the host does not show them.
         package var facts: [Wire.Fact]
 
         package init(present: Bool = false, fingerprint: String = "", inSync: Bool = false, facts: [Wire.Fact] = []) {
@@ -146,11 +146,11 @@ extension Wire.ReadResponse: WireMessage {
 }
 
 extension Wire {
-    /// Fact: it has no fields.
+    /// One thing that a connector found out about a target.
     package struct Fact: Hashable, Sendable {
-        /// Field 1.
+        /// What it is about, for example `mode`. At most 256 bytes. Never a secret.
         package var name: String
-        /// Field 2.
+        /// What was found, for example `0600`. At most 4 KiB. Never a secret.
         package var value: String
 
         package init(name: String = "", value: String = "") {
@@ -175,21 +175,22 @@ extension Wire.Fact: WireMessage {
 }
 
 extension Wire {
-    /// One thing that an Apply would do or did.
+    /// One thing that an Apply would do or did. The host derives them from brokered calls; a connector sends them where a
+    /// response below has them.
     package struct Change: Hashable, Sendable {
-        /// Kind.
+        /// What is done to the object. A number that the receiver does not know means some change.
         package enum Kind: Hashable, Sendable {
-            /// Number 0.
+            /// Some change.
             case changeUnspecified
-            /// Number 1.
+            /// A file that was not there is written.
             case create
-            /// Number 2.
+            /// A file's content, mode or owner changes.
             case replace
-            /// Number 3.
+            /// A file is removed.
             case remove
-            /// Number 4.
+            /// A command is run.
             case run
-            /// Number 5.
+            /// Something is sent over the network.
             case call
             /// A number that this version does not know.
             case unrecognized(Int32)
@@ -220,13 +221,14 @@ extension Wire {
             }
         }
 
-        /// Field 1.
+        /// Which of these it is.
         package var kind: Wire.Change.Kind
-        /// The path, the command, the URL.
+        /// The path, the command with its arguments, the URL. Never a secret; bounded by the frame limit.
         package var object: String
-        /// What is there and what would be: digests, modes, fingerprints. Never content.
+        /// What is there: a digest, mode and owner, or a fingerprint. Never content, nor the digest of a key. Empty:
+        /// nothing.
         package var before: String
-        /// Field 4.
+        /// What would be there, in the same form; empty when nothing would, and for RUN.
         package var after: String
 
         package init(
@@ -260,10 +262,11 @@ extension Wire.Change: WireMessage {
 }
 
 extension Wire {
-    /// What an Apply would change. A connector that does not offer PLAN is asked to Apply in a recording scope instead:
-    /// reads see what was recorded, effects are recorded and not performed.
+    /// What an Apply would change. Read-only scope. Optional (PLAN), and this version of the host does not call it yet: it
+    /// always asks to Apply in a recording scope instead, where reads see what was recorded, and effects are recorded and
+    /// not performed.
     package struct PlanRequest: Hashable, Sendable {
-        /// Field 1.
+        /// What would be applied. Always set.
         package var deployment: Wire.Deployment?
 
         package init(deployment: Wire.Deployment? = nil) {
@@ -285,9 +288,9 @@ extension Wire.PlanRequest: WireMessage {
 }
 
 extension Wire {
-    /// PlanResponse: it has no fields.
+    /// What the connector says an Apply would change.
     package struct PlanResponse: Hashable, Sendable {
-        /// Empty when there is nothing to do.
+        /// In the order they would be made; empty when there is nothing to do. Bounded by the frame limit.
         package var changes: [Wire.Change]
 
         package init(changes: [Wire.Change] = []) {
@@ -317,9 +320,10 @@ extension Wire {
     /// Make the target serve the deployment. The only scope that may change anything, besides Prune and Adopt.
     /// Must be idempotent on the fingerprint: a replay writes nothing and reloads nothing.
     package struct ApplyRequest: Hashable, Sendable {
-        /// Field 1.
+        /// What is to be served. Always set.
         package var deployment: Wire.Deployment?
-        /// A rehearsal in a recording scope: see PlanRequest. The connector behaves the same; effects answer `planned`.
+        /// A rehearsal in a recording scope, which this version of the host makes before every Apply. The connector behaves
+        /// the same; effects answer `planned`.
         package var recording: Bool
 
         package init(deployment: Wire.Deployment? = nil, recording: Bool = false) {
@@ -344,11 +348,11 @@ extension Wire.ApplyRequest: WireMessage {
 }
 
 extension Wire {
-    /// ApplyResponse: it has no fields.
+    /// The target serves the deployment, as far as the connector can tell; where a probe is configured the host checks.
     package struct ApplyResponse: Hashable, Sendable {
-        /// Whether anything was changed.
+        /// Whether anything was changed. Information: the host goes by the calls that it performed.
         package var changed: Bool
-        /// One sentence for the report.
+        /// One sentence for the report. At most 4 KiB; this version of the host shows 512 bytes. Never a secret.
         package var summary: String
 
         package init(changed: Bool = false, summary: String = "") {
@@ -373,9 +377,10 @@ extension Wire.ApplyResponse: WireMessage {
 }
 
 extension Wire {
-    /// How live differs from desired, without a deployment in mind. Read-only scope. Optional.
+    /// How live differs from desired, without a deployment in mind. Read-only scope. Optional (DRIFT), and this version of
+    /// the host does not call it yet.
     package struct DriftRequest: Hashable, Sendable {
-        /// Field 1.
+        /// What is desired. Always set.
         package var deployment: Wire.Deployment?
 
         package init(deployment: Wire.Deployment? = nil) {
@@ -397,9 +402,9 @@ extension Wire.DriftRequest: WireMessage {
 }
 
 extension Wire {
-    /// DriftResponse: it has no fields.
+    /// What the connector found to differ.
     package struct DriftResponse: Hashable, Sendable {
-        /// Field 1.
+        /// What would have to be done about it; empty when nothing differs. Bounded by the frame limit.
         package var differences: [Wire.Change]
 
         package init(differences: [Wire.Change] = []) {
@@ -426,13 +431,14 @@ extension Wire.DriftResponse: WireMessage {
 }
 
 extension Wire {
-    /// Remove what this product put there and the manifest no longer names. Optional.
+    /// Remove what this product put there and the manifest no longer names. Optional (PRUNE), and this version of the host
+    /// does not call it yet.
     package struct PruneRequest: Hashable, Sendable {
-        /// Targets that the manifest still names.
+        /// Names of the targets that the manifest still has; bounded by the frame limit.
         package var keep: [String]
-        /// Field 2.
+        /// The name of the target to clean up; it was configured in this session.
         package var target: String
-        /// How many superseded credentials to keep.
+        /// How many superseded credentials to keep, the newest ones; 0 keeps none.
         package var keepVersions: UInt32
 
         package init(keep: [String] = [], target: String = "", keepVersions: UInt32 = 0) {
@@ -464,9 +470,9 @@ extension Wire.PruneRequest: WireMessage {
 }
 
 extension Wire {
-    /// PruneResponse: it has no fields.
+    /// What the connector removed.
     package struct PruneResponse: Hashable, Sendable {
-        /// Field 1.
+        /// What was removed, in order; empty when there was nothing. Bounded by the frame limit.
         package var changes: [Wire.Change]
 
         package init(changes: [Wire.Change] = []) {
@@ -493,9 +499,9 @@ extension Wire.PruneResponse: WireMessage {
 }
 
 extension Wire {
-    /// Take over what was there before. Optional.
+    /// Take over what was there before. Optional (ADOPT), and this version of the host does not call it yet.
     package struct AdoptRequest: Hashable, Sendable {
-        /// Field 1.
+        /// What the target is to serve from now on. Always set.
         package var deployment: Wire.Deployment?
 
         package init(deployment: Wire.Deployment? = nil) {
@@ -517,9 +523,9 @@ extension Wire.AdoptRequest: WireMessage {
 }
 
 extension Wire {
-    /// AdoptResponse: it has no fields.
+    /// What the connector took over.
     package struct AdoptResponse: Hashable, Sendable {
-        /// Field 1.
+        /// What was changed for that, in order; empty when nothing had to be. Bounded by the frame limit.
         package var changes: [Wire.Change]
 
         package init(changes: [Wire.Change] = []) {
@@ -546,9 +552,10 @@ extension Wire.AdoptResponse: WireMessage {
 }
 
 extension Wire {
-    /// Whether what is at the target is ours. Read-only scope. Optional.
+    /// Whether what is at the target is ours. Read-only scope. Optional (VERIFY_OWNERSHIP), and this version of the host
+    /// does not call it yet.
     package struct VerifyOwnershipRequest: Hashable, Sendable {
-        /// Field 1.
+        /// The name of the target to look at; it was configured in this session.
         package var target: String
 
         package init(target: String = "") {
@@ -570,9 +577,9 @@ extension Wire.VerifyOwnershipRequest: WireMessage {
 }
 
 extension Wire {
-    /// VerifyOwnershipResponse: it has no fields.
+    /// What the connector found at the target.
     package struct VerifyOwnershipResponse: Hashable, Sendable {
-        /// Field 1.
+        /// One entry for each thing it looked at; empty when nothing is there. Bounded by the frame limit.
         package var objects: [Wire.OwnedObject]
 
         package init(objects: [Wire.OwnedObject] = []) {
@@ -599,13 +606,13 @@ extension Wire.VerifyOwnershipResponse: WireMessage {
 }
 
 extension Wire {
-    /// OwnedObject: it has no fields.
+    /// One thing at a target, and whether this product put it there.
     package struct OwnedObject: Hashable, Sendable {
-        /// Field 1.
+        /// The path, or the name that the target has for it.
         package var object: String
-        /// Field 2.
+        /// Whether it is ours.
         package var owned: Bool
-        /// Why it is believed to be ours, or not.
+        /// Why it is believed to be ours, or not: one sentence for people.
         package var reason: String
 
         package init(object: String = "", owned: Bool = false, reason: String = "") {

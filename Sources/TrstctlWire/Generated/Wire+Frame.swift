@@ -6,13 +6,13 @@ internal import CTrstctlProtocol
 package import TrstctlSystem
 
 extension Wire {
-    /// Frame: it has no fields.
+    /// Everything that is sent: one call, one reply, or the cancellation of a call.
     package struct Frame: Hashable, Sendable {
-        /// What `kind` can be.
+        /// What the frame is. None set, or one that the receiver does not know, ends the session.
         package indirect enum Kind: Hashable, Sendable {
-            /// Field 2.
+            /// A request to the other side, which owes one reply.
             case call(Wire.Call)
-            /// Field 3.
+            /// The answer to the receiver's call of this id.
             case reply(Wire.Reply)
             /// Sent by the side that made call `id`: it no longer wants the result. The reply still comes, normally CANCELLED.
             case cancel(Wire.Cancel)
@@ -27,7 +27,8 @@ extension Wire {
             }
         }
 
-        /// Field 1.
+        /// The call's number: 1 to 4294967295, from the sender's own sequence for `call` and `cancel`, the receiver's for
+        /// `reply`.
         package var id: UInt32
         /// Nil when none is set, or one that this version does not know.
         package var kind: Kind?
@@ -79,53 +80,54 @@ extension Wire.Frame: WireMessage {
 }
 
 extension Wire {
-    /// Call: it has no fields.
+    /// A request. Which methods go which way, and when, stands in spec/protocol.md.
     package struct Call: Hashable, Sendable {
-        /// What `method` can be.
+        /// What is asked for. A method that the receiver does not know arrives with none of these set; the answer is
+        /// UNIMPLEMENTED.
         package indirect enum Method: Hashable, Sendable {
-            /// Host to connector: 16 to 99.
+            /// Opens the session: versions, limits, description.
             case hello(Wire.HelloRequest)
-            /// Field 17.
+            /// Gives the connector a target's configuration, and asks which grants it needs.
             case configure(Wire.ConfigureRequest)
-            /// Field 18.
+            /// Asks what is at a target now.
             case read(Wire.ReadRequest)
-            /// Field 19.
+            /// Asks what an Apply would change. Optional; not called yet.
             case plan(Wire.PlanRequest)
-            /// Field 20.
+            /// Makes a target serve a deployment, or rehearses that.
             case apply(Wire.ApplyRequest)
-            /// Field 21.
+            /// Asks how live differs from desired. Optional; not called yet.
             case drift(Wire.DriftRequest)
-            /// Field 22.
+            /// Removes what the manifest no longer names. Optional; not called yet.
             case prune(Wire.PruneRequest)
-            /// Field 23.
+            /// Takes over what was there before. Optional; not called yet.
             case adopt(Wire.AdoptRequest)
-            /// Field 24.
+            /// Asks whether what is there is ours. Optional; not called yet.
             case verifyOwnership(Wire.VerifyOwnershipRequest)
-            /// Field 25.
+            /// Asks for a sign of life.
             case ping(Wire.PingRequest)
-            /// Field 26.
+            /// Ends the session: finish and exit.
             case shutdown(Wire.ShutdownRequest)
-            /// Connector to host, brokered: 100 to 199.
+            /// Reads a file.
             case readFile(Wire.ReadFileRequest)
-            /// Field 101.
+            /// Replaces or creates a file.
             case writeFile(Wire.WriteFileRequest)
-            /// Field 102.
+            /// Removes a file.
             case removeFile(Wire.RemoveFileRequest)
-            /// Field 103.
+            /// Asks about a file without reading it, or compares its content.
             case stat(Wire.StatRequest)
-            /// Field 104.
+            /// Puts back files that this scope changed.
             case revert(Wire.RevertRequest)
-            /// Field 105.
+            /// Runs a command.
             case exec(Wire.ExecRequest)
-            /// Field 106.
+            /// Asks a TLS server which certificates it serves.
             case probeTls(Wire.ProbeTlsRequest)
-            /// Field 107.
+            /// Makes an HTTP request. This version of the host answers UNIMPLEMENTED.
             case request(Wire.HttpRequest)
-            /// Field 108.
+            /// Sends bytes and reads the answer. This version of the host answers UNIMPLEMENTED.
             case send(Wire.SendRequest)
-            /// Field 109.
+            /// Writes a line into the host's log.
             case log(Wire.LogRequest)
-            /// Field 110.
+            /// Tells where a long call stands.
             case progress(Wire.ProgressRequest)
 
             /// The number of the field that is set.
@@ -160,9 +162,9 @@ extension Wire {
         /// How long the caller will wait, in milliseconds from the moment the frame is received. 0 means no deadline.
         package var timeoutMilliseconds: UInt32
         /// Host to connector: the token of the scope that this call opens, 16 random bytes; empty for calls that open none.
-        /// Connector to host: the token and, in `scope_call`, the id of the host's call that this brokered call belongs to.
+        /// Connector to host: the token of the scope that this brokered call belongs to; Log and Progress need none.
         package var scopeToken: Bytes
-        /// Field 3.
+        /// Connector to host: the id of the host's call that this brokered call belongs to. Host to connector: 0.
         package var scopeCall: UInt32
         /// Nil when none is set, or one that this version does not know.
         package var method: Method?
@@ -360,53 +362,53 @@ extension Wire.Call: WireMessage {
 }
 
 extension Wire {
-    /// Reply: it has no fields.
+    /// The one answer to a call.
     package struct Reply: Hashable, Sendable {
-        /// What `result` can be.
+        /// The response of the method that was called: set exactly when the status is OK. Another method's ends the session.
         package indirect enum Result: Hashable, Sendable {
-            /// Field 16.
+            /// Answers `hello`.
             case hello(Wire.HelloResponse)
-            /// Field 17.
+            /// Answers `configure`.
             case configure(Wire.ConfigureResponse)
-            /// Field 18.
+            /// Answers `read`.
             case read(Wire.ReadResponse)
-            /// Field 19.
+            /// Answers `plan`.
             case plan(Wire.PlanResponse)
-            /// Field 20.
+            /// Answers `apply`.
             case apply(Wire.ApplyResponse)
-            /// Field 21.
+            /// Answers `drift`.
             case drift(Wire.DriftResponse)
-            /// Field 22.
+            /// Answers `prune`.
             case prune(Wire.PruneResponse)
-            /// Field 23.
+            /// Answers `adopt`.
             case adopt(Wire.AdoptResponse)
-            /// Field 24.
+            /// Answers `verify_ownership`.
             case verifyOwnership(Wire.VerifyOwnershipResponse)
-            /// Field 25.
+            /// Answers `ping`.
             case ping(Wire.PingResponse)
-            /// Field 26.
+            /// Answers `shutdown`.
             case shutdown(Wire.ShutdownResponse)
-            /// Field 100.
+            /// Answers `read_file`.
             case readFile(Wire.ReadFileResponse)
-            /// Field 101.
+            /// Answers `write_file`.
             case writeFile(Wire.WriteFileResponse)
-            /// Field 102.
+            /// Answers `remove_file`.
             case removeFile(Wire.RemoveFileResponse)
-            /// Field 103.
+            /// Answers `stat`.
             case stat(Wire.StatResponse)
-            /// Field 104.
+            /// Answers `revert`.
             case revert(Wire.RevertResponse)
-            /// Field 105.
+            /// Answers `exec`.
             case exec(Wire.ExecResponse)
-            /// Field 106.
+            /// Answers `probe_tls`.
             case probeTls(Wire.ProbeTlsResponse)
-            /// Field 107.
+            /// Answers `request`.
             case request(Wire.HttpResponse)
-            /// Field 108.
+            /// Answers `send`.
             case send(Wire.SendResponse)
-            /// Field 109.
+            /// Answers `log`.
             case log(Wire.LogResponse)
-            /// Field 110.
+            /// Answers `progress`.
             case progress(Wire.ProgressResponse)
 
             /// The number of the field that is set.
@@ -438,7 +440,7 @@ extension Wire {
             }
         }
 
-        /// Field 1.
+        /// How the call ended. Always set: a reply without it ends the session.
         package var status: Wire.Status?
         /// Nil when none is set, or one that this version does not know.
         package var result: Result?
@@ -623,7 +625,7 @@ extension Wire.Reply: WireMessage {
 }
 
 extension Wire {
-    /// Cancel: it has no fields.
+    /// Says that the caller of the frame's `id` no longer wants the result. It has no fields.
     package struct Cancel: Hashable, Sendable {
 
         package init() {

@@ -8,15 +8,15 @@ package import TrstctlSystem
 extension Wire {
     /// What a grant is about. A number that the host does not know is refused.
     package enum Capability: Hashable, Sendable {
-        /// Number 0.
+        /// Refused.
         case capabilityUnspecified
-        /// Number 1.
+        /// Read regular files.
         case fsRead
-        /// Number 2.
+        /// Replace, create and remove regular files.
         case fsWrite
-        /// Number 3.
+        /// Connect to an address.
         case netDial
-        /// Number 4.
+        /// Run a command with exactly these arguments.
         case processExec
         /// A number that this version does not know.
         case unrecognized(Int32)
@@ -48,19 +48,19 @@ extension Wire {
 }
 
 extension Wire {
-    /// OptionalMethod.
+    /// The methods that a connector need not offer. This version of the host calls none of them yet.
     package enum OptionalMethod: Hashable, Sendable {
-        /// Number 0.
+        /// Means nothing; ignored.
         case optionalMethodUnspecified
-        /// Number 1.
+        /// See PlanRequest. The host rehearses Apply in a recording scope instead.
         case plan
-        /// Number 2.
+        /// See DriftRequest.
         case drift
-        /// Number 3.
+        /// See PruneRequest.
         case prune
-        /// Number 4.
+        /// See AdoptRequest.
         case adopt
-        /// Number 5.
+        /// See VerifyOwnershipRequest.
         case verifyOwnership
         /// A number that this version does not know.
         case unrecognized(Int32)
@@ -125,11 +125,12 @@ extension Wire.Implementation: WireMessage {
 extension Wire {
     /// The limits that the sender of a Hello keeps as a receiver.
     package struct Limits: Hashable, Sendable {
-        /// The longest frame that it accepts, in bytes without the length prefix. 64 KiB to 64 MiB; 0 means 4 MiB.
+        /// The longest frame that it accepts, in bytes without the length prefix. 64 KiB to 64 MiB; 0 means 4 MiB. The
+        /// receiver takes a number outside as the nearest bound.
         package var maxFrameBytes: UInt32
-        /// How many calls it accepts that it has not replied to yet. 1 to 1024; 0 means 64.
+        /// How many calls it accepts that it has not replied to yet. 1 to 1024; 0 means 64. A higher number counts as 1024.
         package var maxCalls: UInt32
-        /// How many bytes of such calls it accepts. 0 means 16 MiB.
+        /// How many bytes of such calls it accepts; one call is always allowed, whatever its size. 0 means 16 MiB.
         package var maxCallBytes: UInt32
 
         package init(maxFrameBytes: UInt32 = 0, maxCalls: UInt32 = 0, maxCallBytes: UInt32 = 0) {
@@ -161,12 +162,12 @@ extension Wire {
     package struct HelloRequest: Hashable, Sendable {
         /// Every protocol version that the host speaks. 1 to 16 numbers. This file describes version 1.
         package var protocolVersions: [UInt32]
-        /// Field 2.
+        /// The host, for the connector's messages. Always set.
         package var host: Wire.Implementation?
         /// Names of optional behaviour that the host offers. At most 64 names of at most 63 bytes. Unknown names are
-        /// ignored.
+        /// ignored. This version of the host offers none.
         package var features: [String]
-        /// Field 4.
+        /// What the host accepts; not set means the defaults.
         package var limits: Wire.Limits?
 
         package init(
@@ -208,20 +209,20 @@ extension Wire.HelloRequest: WireMessage {
 }
 
 extension Wire {
-    /// HelloResponse: it has no fields.
+    /// The connector's half of the introduction.
     package struct HelloResponse: Hashable, Sendable {
         /// The highest version that both speak, or 0 when there is none; the host then ends the session with an error that
         /// names both lists.
         package var protocolVersion: UInt32
-        /// Every protocol version that the connector speaks.
+        /// Every protocol version that the connector speaks. 1 to 16 numbers.
         package var protocolVersions: [UInt32]
-        /// Field 3.
+        /// The connector, for the host's reports. Always set.
         package var connector: Wire.Implementation?
-        /// Field 4.
+        /// Names of optional behaviour that the connector offers, bounded like the host's. Unknown names are ignored.
         package var features: [String]
-        /// Field 5.
+        /// What the connector accepts; not set means the defaults.
         package var limits: Wire.Limits?
-        /// Field 6.
+        /// What the connector is and would need. Always set: the session fails without its name.
         package var description: Wire.Description?
 
         package init(
@@ -273,15 +274,17 @@ extension Wire {
     package struct Description: Hashable, Sendable {
         /// The name in `trstctl-connector-<name>`. A connector started under another name is refused.
         package var name: String
-        /// One sentence for `trstctl plugin list`.
+        /// One sentence for `trstctl plugin list`. At most 512 bytes.
         package var summary: String
-        /// At most 64 fields.
+        /// The fields of a target's `config:`. At most 64; more fail every target.
         package var config: [Wire.ConfigField]
-        /// At most 32. A capability that is not listed here can be declared for no target.
+        /// What it may need, and why. At most 32. A capability that is not listed here can be declared for no target.
         package var capabilities: [Wire.CapabilityReason]
-        /// Which of the optional methods it offers; calling another one answers UNIMPLEMENTED.
+        /// Which of the optional methods it offers; calling another one answers UNIMPLEMENTED. This version of the host
+        /// shows them in `trstctl plugin inspect` and calls none of them yet.
         package var optionalMethods: [Wire.OptionalMethod]
-        /// Whether it asks to receive private key bytes itself. Connectors that only place files do not need it.
+        /// Whether it asks to receive private key bytes itself. Connectors that only place files do not need it. Defined and
+        /// not yet used: this version of the host gives the key to no connector, whatever it says here.
         package var needsKey: Bool
 
         package init(
@@ -341,13 +344,13 @@ extension Wire.Description: WireMessage {
 extension Wire {
     /// One field of a target's `config:`.
     package struct ConfigField: Hashable, Sendable {
-        /// ValueType.
+        /// What a value may be. A field with a number that the host does not know accepts no value from the manifest.
         package enum ValueType: Hashable, Sendable {
-            /// Number 0.
+            /// Text, UTF-8.
             case string
-            /// Number 1.
+            /// A whole number of 64 bits, signed.
             case integer
-            /// Number 2.
+            /// `true` or `false`.
             case boolean
             /// A list of strings, for example a command with its arguments.
             case stringList
@@ -380,17 +383,20 @@ extension Wire {
             }
         }
 
-        /// `^[a-z][a-z0-9_]{0,62}$`
+        /// The key in the manifest: `^[a-z][a-z0-9_]{0,62}$`, each name once. Another name fails every target.
         package var name: String
-        /// Field 2.
+        /// What its value may be.
         package var type: Wire.ConfigField.ValueType
-        /// Field 3.
+        /// Whether a target without it, and without a default, is refused.
         package var required: Bool
-        /// A secret field is never sent as a value, and never stands in the manifest as a literal.
+        /// A secret field is never sent as a value, and never stands in the manifest as a literal. Defined and not yet used:
+        /// this version of the host has no source for secret fields, so a required one makes the target fail with a clear
+        /// error.
         package var secret: Bool
-        /// The value that is used when the field is absent; not set means none.
+        /// The value that is used when the field is absent; not set means none. Of the declared type; the host sends it
+        /// unchecked. A secret field must have none.
         package var defaultValue: Wire.ConfigValue?
-        /// One sentence for people. At most 512 bytes.
+        /// One sentence for people, shown when a required field is missing. At most 512 bytes.
         package var help: String
 
         package init(
@@ -430,9 +436,9 @@ extension Wire.ConfigField: WireMessage {
 }
 
 extension Wire {
-    /// StringList: it has no fields.
+    /// The value of a STRING_LIST field.
     package struct StringList: Hashable, Sendable {
-        /// Field 1.
+        /// The strings in order, which may be empty; bounded by the frame limit.
         package var values: [String]
 
         package init(values: [String] = []) {
@@ -460,15 +466,15 @@ extension Wire.StringList: WireMessage {
 extension Wire {
     /// A configuration value. Exactly one field is set; a path is a string.
     package struct ConfigValue: Hashable, Sendable {
-        /// What `kind` can be.
+        /// The value, in the form of the field's type.
         package enum Kind: Hashable, Sendable {
-            /// Field 1.
+            /// For STRING and PATH. A path is absolute and canonical, unless it is a default.
             case text(String)
-            /// Field 2.
+            /// For INTEGER.
             case integer(Int64)
-            /// Field 3.
+            /// For BOOLEAN.
             case boolean(Bool)
-            /// Field 4.
+            /// For STRING_LIST.
             case list(Wire.StringList)
 
             /// The number of the field that is set.
@@ -530,11 +536,11 @@ extension Wire.ConfigValue: WireMessage {
 }
 
 extension Wire {
-    /// ConfigEntry: it has no fields.
+    /// One field of a target's configuration, as the host sends it.
     package struct ConfigEntry: Hashable, Sendable {
-        /// Field 1.
+        /// The field's name, as in ConfigField.
         package var name: String
-        /// Field 2.
+        /// Its value, or its default. Always set.
         package var value: Wire.ConfigValue?
 
         package init(name: String = "", value: Wire.ConfigValue? = nil) {
@@ -561,7 +567,7 @@ extension Wire.ConfigEntry: WireMessage {
 extension Wire {
     /// Why a connector needs a capability at all, in words.
     package struct CapabilityReason: Hashable, Sendable {
-        /// Field 1.
+        /// Which one.
         package var capability: Wire.Capability
         /// One sentence that completes "needs it to". At most 512 bytes.
         package var reason: String
@@ -590,7 +596,7 @@ extension Wire.CapabilityReason: WireMessage {
 extension Wire {
     /// One concrete thing a connector needs for one target.
     package struct Grant: Hashable, Sendable {
-        /// Field 1.
+        /// What it is about; one of those in `Description.capabilities`.
         package var capability: Wire.Capability
         /// For FS_READ and FS_WRITE one path (trailing slash: everything below); for NET_DIAL one `host:port`; for
         /// PROCESS_EXEC the argument vector, beginning with the absolute path of the program. At most 64 values of at most 4
@@ -630,7 +636,8 @@ extension Wire {
         /// Only fields of the schema, of the declared types, with defaults filled in. Secret fields are named in
         /// `secret_names` instead.
         package var config: [Wire.ConfigEntry]
-        /// Secret configuration fields that have a value, to be used in SecretReferences.
+        /// Secret configuration fields that have a value, to be used in SecretReferences. Defined and not yet used: this
+        /// version of the host sends none.
         package var secretNames: [String]
         /// Where the operator wants the served certificate to be checked; not set when nowhere.
         package var probe: Wire.ProbeAddress?
@@ -680,9 +687,9 @@ extension Wire {
         /// Everything the connector will need for this target. At most 256 grants. What is not declared here is denied, even
         /// where the manifest approves it.
         package var grants: [Wire.Grant]
-        /// What the host runs, in order, after it has put a failed deployment's files back and the connector is not there to do
-        /// it: it crashed, or its success was not confirmed. For example `nginx -s reload`. At most 8; each must be among
-        /// `grants`.
+        /// What the host runs, in order, after it has itself put a failed deployment's files back: the connector crashed,
+        /// failed without reverting, or its success was not confirmed. For example `nginx -s reload`. At most 8; each must
+        /// be among `grants`.
         package var rollback: [Wire.Activation]
 
         package init(grants: [Wire.Grant] = [], rollback: [Wire.Activation] = []) {
@@ -719,7 +726,7 @@ extension Wire.ConfigureResponse: WireMessage {
 extension Wire {
     /// A command that makes a target use the files as they are.
     package struct Activation: Hashable, Sendable {
-        /// As in ExecRequest.
+        /// The program's absolute path, then its arguments, as in ExecRequest.
         package var arguments: [Bytes]
 
         package init(arguments: [Bytes] = []) {
@@ -747,9 +754,9 @@ extension Wire.Activation: WireMessage {
 extension Wire {
     /// A TLS endpoint.
     package struct ProbeAddress: Hashable, Sendable {
-        /// `host:port`, with a host name, an IPv4 address, or an IPv6 address in brackets.
+        /// `host:port`, with a host name, an IPv4 address, or an IPv6 address in brackets. The port is 1 to 65535.
         package var address: String
-        /// The name for SNI; empty means none.
+        /// The name for SNI, a DNS name; empty means none.
         package var serverName: String
 
         package init(address: String = "", serverName: String = "") {
@@ -774,7 +781,7 @@ extension Wire.ProbeAddress: WireMessage {
 }
 
 extension Wire {
-    /// Host to connector, at any time after Hello.
+    /// Host to connector, at any time after Hello. It has no effects. This version of the host sends none by itself.
     package struct PingRequest: Hashable, Sendable {
         /// Comes back unchanged. At most the frame limit less 64 bytes.
         package var payload: Bytes
@@ -798,9 +805,9 @@ extension Wire.PingRequest: WireMessage {
 }
 
 extension Wire {
-    /// PingResponse: it has no fields.
+    /// The connector is alive.
     package struct PingResponse: Hashable, Sendable {
-        /// Field 1.
+        /// The request's payload, unchanged.
         package var payload: Bytes
 
         package init(payload: Bytes = Bytes()) {
@@ -846,7 +853,7 @@ extension Wire.ShutdownRequest: WireMessage {
 }
 
 extension Wire {
-    /// ShutdownResponse: it has no fields.
+    /// Everything else is answered; the connector exits after this reply.
     package struct ShutdownResponse: Hashable, Sendable {
 
         package init() {

@@ -11,19 +11,19 @@ extension Wire {
         /// The canonical codes, with the numbers and meanings of gRPC's status codes. A number that the receiver does not
         /// know means UNKNOWN.
         package enum Code: Hashable, Sendable {
-            /// Number 0.
+            /// It was done; the reply has the result.
             case ok
             /// The caller cancelled the call.
             case cancelled
-            /// Number 2.
+            /// The sender cannot say what went wrong, or the receiver does not know the number.
             case unknown
             /// The request itself is wrong, whatever the state of the system: a malformed path, a missing field.
             case invalidArgument
             /// The call's deadline passed.
             case deadlineExceeded
-            /// Number 5.
+            /// What was named does not exist.
             case notFound
-            /// Number 6.
+            /// What was to be created is there already.
             case alreadyExists
             /// No approved grant covers the operation. `fix` holds the manifest line that would allow it.
             case permissionDenied
@@ -33,7 +33,7 @@ extension Wire {
             case failedPrecondition
             /// A conflict with something concurrent.
             case aborted
-            /// Number 11.
+            /// A number or position lies outside of what exists.
             case outOfRange
             /// The method is not known, or known and not offered by this peer.
             case unimplemented
@@ -41,7 +41,7 @@ extension Wire {
             case `internal`
             /// The target cannot be reached now.
             case unavailable
-            /// Number 15.
+            /// Data is damaged or lost for good.
             case dataLoss
             /// The target did not accept the credentials it was called with.
             case unauthenticated
@@ -96,7 +96,7 @@ extension Wire {
             }
         }
 
-        /// Field 1.
+        /// Which of these.
         package var code: Wire.Status.Code
         /// One sentence for the person who must act. At most 4 KiB; longer text is cut by the receiver. Never a secret.
         package var message: String
@@ -104,7 +104,8 @@ extension Wire {
         package var detail: String
         /// Whether trying the same call again later can help.
         package var retryable: Bool
-        /// What to type next, or the manifest line that would allow the operation. At most 4 KiB.
+        /// What to type next, or the manifest line that would allow the operation. At most 4 KiB; longer text is cut by the
+        /// receiver. Never a secret.
         package var fix: String
 
         package init(

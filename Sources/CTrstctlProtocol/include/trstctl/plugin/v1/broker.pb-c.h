@@ -49,7 +49,13 @@ typedef struct Trstctl__Plugin__V1__ProgressResponse Trstctl__Plugin__V1__Progre
 
 /* --- enums --- */
 
+/*
+ * How a process can end. A number that the connector does not know means that it did not succeed.
+ */
 typedef enum _Trstctl__Plugin__V1__ExecResponse__Outcome {
+  /*
+   * Never sent.
+   */
   TRSTCTL__PLUGIN__V1__EXEC_RESPONSE__OUTCOME__OUTCOME_UNSPECIFIED = 0,
   /*
    * `status` is the exit status.
@@ -66,36 +72,97 @@ typedef enum _Trstctl__Plugin__V1__ExecResponse__Outcome {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__EXEC_RESPONSE__OUTCOME)
 } Trstctl__Plugin__V1__ExecResponse__Outcome;
 /*
- * What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT.
+ * What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT; this version of the host
+ * offers NONE, and answers UNIMPLEMENTED for the others.
  */
 typedef enum _Trstctl__Plugin__V1__ProbeTlsRequest__StartTls {
+  /*
+   * TLS from the first byte.
+   */
   TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__NONE = 0,
+  /*
+   * STARTTLS of RFC 3207.
+   */
   TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__SMTP = 1,
+  /*
+   * STARTTLS of RFC 9051 section 6.2.1.
+   */
   TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__IMAP = 2,
+  /*
+   * STLS of RFC 2595 section 4.
+   */
   TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__POP3 = 3,
+  /*
+   * The StartTLS extended operation of RFC 4511 section 4.14.
+   */
   TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__LDAP = 4,
+  /*
+   * PostgreSQL's SSLRequest.
+   */
   TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__POSTGRES = 5,
+  /*
+   * MySQL's SSL request packet.
+   */
   TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__MYSQL = 6
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS)
 } Trstctl__Plugin__V1__ProbeTlsRequest__StartTls;
+/*
+ * The ways to authenticate. A number that the host does not know is INVALID_ARGUMENT.
+ */
 typedef enum _Trstctl__Plugin__V1__HttpAuthentication__Scheme {
+  /*
+   * INVALID_ARGUMENT.
+   */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__SCHEME_UNSPECIFIED = 0,
+  /*
+   * User name and password (RFC 7617).
+   */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__BASIC = 1,
+  /*
+   * The secret as a bearer token (RFC 6750).
+   */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__BEARER = 2,
   /*
    * The secret as the value of header `header_name`.
    */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__HEADER = 3,
+  /*
+   * Signed with an AWS access key, Signature Version 4.
+   */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__AWS_SIGV4 = 4,
+  /*
+   * A token that the host fetches from `token_url` with a client id and secret (RFC 6749 section 4.4).
+   */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__OAUTH2_CLIENT_CREDENTIALS = 5,
+  /*
+   * A token that the host fetches with a service account's key file.
+   */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__GOOGLE_SERVICE_ACCOUNT = 6,
+  /*
+   * A token of the machine that the host runs on, from its cloud's metadata service.
+   */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__INSTANCE_METADATA = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME)
 } Trstctl__Plugin__V1__HttpAuthentication__Scheme;
+/*
+ * How much a line matters. A number that the host does not know means INFO.
+ */
 typedef enum _Trstctl__Plugin__V1__LogRequest__Level {
+  /*
+   * For the connector's developers.
+   */
   TRSTCTL__PLUGIN__V1__LOG_REQUEST__LEVEL__DEBUG = 0,
+  /*
+   * What happened, as it should.
+   */
   TRSTCTL__PLUGIN__V1__LOG_REQUEST__LEVEL__INFO = 1,
+  /*
+   * Something that a person should look at; the call goes on.
+   */
   TRSTCTL__PLUGIN__V1__LOG_REQUEST__LEVEL__WARNING = 2,
+  /*
+   * Why the call will fail.
+   */
   TRSTCTL__PLUGIN__V1__LOG_REQUEST__LEVEL__ERROR = 3
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__LOG_REQUEST__LEVEL)
 } Trstctl__Plugin__V1__LogRequest__Level;
@@ -108,6 +175,9 @@ typedef enum _Trstctl__Plugin__V1__LogRequest__Level {
 struct  Trstctl__Plugin__V1__ReadFileRequest
 {
   ProtobufCMessage base;
+  /*
+   * The file, in the form described at the top of this file.
+   */
   ProtobufCBinaryData path;
   /*
    * A longer file is RESOURCE_EXHAUSTED. 0 means 1 MiB; at most 3 MiB.
@@ -119,10 +189,19 @@ struct  Trstctl__Plugin__V1__ReadFileRequest
     , {0,NULL}, 0 }
 
 
+/*
+ * The file as one read saw it, or as the plan has it in a recording scope.
+ */
 struct  Trstctl__Plugin__V1__ReadFileResponse
 {
   ProtobufCMessage base;
+  /*
+   * All of the file's bytes, at most the request's `max_bytes`.
+   */
   ProtobufCBinaryData content;
+  /*
+   * Mode, owner, size and time of the file that was read; always set.
+   */
   Trstctl__Plugin__V1__FileInfo *info;
 };
 #define TRSTCTL__PLUGIN__V1__READ_FILE_RESPONSE__INIT \
@@ -130,6 +209,9 @@ struct  Trstctl__Plugin__V1__ReadFileResponse
     , {0,NULL}, NULL }
 
 
+/*
+ * What stat(2) says about a regular file. In a recording scope a recorded change is described as if it had been made.
+ */
 struct  Trstctl__Plugin__V1__FileInfo
 {
   ProtobufCMessage base;
@@ -137,8 +219,17 @@ struct  Trstctl__Plugin__V1__FileInfo
    * Permission bits, 0 to 07777.
    */
   uint32_t mode;
+  /*
+   * The owner's user id.
+   */
   uint32_t uid;
+  /*
+   * The owner's group id.
+   */
   uint32_t gid;
+  /*
+   * The length of the content in bytes.
+   */
   uint64_t size;
   /*
    * Seconds since the Unix epoch.
@@ -156,10 +247,13 @@ struct  Trstctl__Plugin__V1__FileInfo
 struct  Trstctl__Plugin__V1__StatRequest
 {
   ProtobufCMessage base;
+  /*
+   * The file, in the form described at the top of this file.
+   */
   ProtobufCBinaryData path;
   /*
    * When not empty, the answer tells whether the file's content equals these segments. It lets a connector compare a
-   * key that it may not see. Needs no more than the Stat itself.
+   * key that it may not see. Needs no more than the Stat itself. At most 3 MiB after the references are resolved.
    */
   size_t n_compare_to;
   Trstctl__Plugin__V1__Segment **compare_to;
@@ -169,9 +263,15 @@ struct  Trstctl__Plugin__V1__StatRequest
     , {0,NULL}, 0,NULL }
 
 
+/*
+ * What is known about the file; its content is never in it.
+ */
 struct  Trstctl__Plugin__V1__StatResponse
 {
   ProtobufCMessage base;
+  /*
+   * Mode, owner, size and time of the file; always set.
+   */
   Trstctl__Plugin__V1__FileInfo *info;
   /*
    * Whether the content equals `compare_to`; false when nothing was given to compare.
@@ -185,11 +285,16 @@ struct  Trstctl__Plugin__V1__StatResponse
 
 /*
  * Needs fs.write. Replaces or creates a regular file in an existing directory: temporary file, fsync, rename, fsync
- * of the directory; a reader sees the old content or the new, never a part.
+ * of the directory; a reader sees the old content or the new, never a part. One scope changes at most 256 files,
+ * writes at most 64 MiB, and changes no file above 16 MiB, nor more than 64 MiB of old content: it could not be put
+ * back.
  */
 struct  Trstctl__Plugin__V1__WriteFileRequest
 {
   ProtobufCMessage base;
+  /*
+   * The file, in the form described at the top of this file; its directory must exist.
+   */
   ProtobufCBinaryData path;
   /*
    * At most 3 MiB after the references are resolved.
@@ -210,10 +315,19 @@ struct  Trstctl__Plugin__V1__WriteFileRequest
     , {0,NULL}, 0,NULL, 0, NULL }
 
 
+/*
+ * Whom a file belongs to. 4294967295 (which chown(2) takes as "leave it") is INVALID_ARGUMENT in both fields.
+ */
 struct  Trstctl__Plugin__V1__FileOwner
 {
   ProtobufCMessage base;
+  /*
+   * The user id, 0 to 4294967294. The host must be allowed to give the file away.
+   */
   uint32_t uid;
+  /*
+   * The group id, 0 to 4294967294.
+   */
   uint32_t gid;
 };
 #define TRSTCTL__PLUGIN__V1__FILE_OWNER__INIT \
@@ -221,6 +335,9 @@ struct  Trstctl__Plugin__V1__FileOwner
     , 0, 0 }
 
 
+/*
+ * The file is in place, or recorded as if it were.
+ */
 struct  Trstctl__Plugin__V1__WriteFileResponse
 {
   ProtobufCMessage base;
@@ -228,6 +345,9 @@ struct  Trstctl__Plugin__V1__WriteFileResponse
    * Whether there was a file before.
    */
   protobuf_c_boolean replaced;
+  /*
+   * Whether it was only recorded: the scope is a recording one.
+   */
   protobuf_c_boolean planned;
 };
 #define TRSTCTL__PLUGIN__V1__WRITE_FILE_RESPONSE__INIT \
@@ -236,11 +356,15 @@ struct  Trstctl__Plugin__V1__WriteFileResponse
 
 
 /*
- * Needs fs.write. NOT_FOUND when there is none. Regular files only.
+ * Needs fs.write. NOT_FOUND when there is none. Regular files only. Counts among the 256 files that a scope may
+ * change.
  */
 struct  Trstctl__Plugin__V1__RemoveFileRequest
 {
   ProtobufCMessage base;
+  /*
+   * The file, in the form described at the top of this file.
+   */
   ProtobufCBinaryData path;
 };
 #define TRSTCTL__PLUGIN__V1__REMOVE_FILE_REQUEST__INIT \
@@ -248,9 +372,15 @@ struct  Trstctl__Plugin__V1__RemoveFileRequest
     , {0,NULL} }
 
 
+/*
+ * The file is gone, or recorded as if it were.
+ */
 struct  Trstctl__Plugin__V1__RemoveFileResponse
 {
   ProtobufCMessage base;
+  /*
+   * Whether it was only recorded: the scope is a recording one.
+   */
   protobuf_c_boolean planned;
 };
 #define TRSTCTL__PLUGIN__V1__REMOVE_FILE_RESPONSE__INIT \
@@ -261,13 +391,13 @@ struct  Trstctl__Plugin__V1__RemoveFileResponse
 /*
  * Puts back what this scope changed: contents, modes and owners as they were before its first mutation, in reverse
  * order; files that did not exist are removed. The host keeps what it needs for that, so a connector can undo without
- * seeing a key. Needs no grant beyond those of the mutations.
+ * seeing a key. Needs no grant beyond those of the mutations; PERMISSION_DENIED in a read-only scope.
  */
 struct  Trstctl__Plugin__V1__RevertRequest
 {
   ProtobufCMessage base;
   /*
-   * Which files; empty means all that this scope changed. At most 256.
+   * Which files; empty means all that this scope changed. At most 256. Files that it did not change are passed over.
    */
   size_t n_paths;
   ProtobufCBinaryData *paths;
@@ -277,13 +407,19 @@ struct  Trstctl__Plugin__V1__RevertRequest
     , 0,NULL }
 
 
+/*
+ * Everything asked for is back. When a file could not be put back, the status names it instead.
+ */
 struct  Trstctl__Plugin__V1__RevertResponse
 {
   ProtobufCMessage base;
   /*
-   * How many files were put back.
+   * How many files were put back; a file that was as before already does not count.
    */
   uint32_t reverted;
+  /*
+   * Whether only the recorded changes were dropped: the scope is a recording one.
+   */
   protobuf_c_boolean planned;
 };
 #define TRSTCTL__PLUGIN__V1__REVERT_RESPONSE__INIT \
@@ -293,7 +429,7 @@ struct  Trstctl__Plugin__V1__RevertResponse
 
 /*
  * Needs process.exec for exactly this argument vector. No shell, a fixed environment, working directory `/`, its own
- * session; killed with its whole process group at the deadline.
+ * session; killed with its whole process group at the deadline. At most 100 commands in one scope, one after another.
  */
 struct  Trstctl__Plugin__V1__ExecRequest
 {
@@ -304,12 +440,12 @@ struct  Trstctl__Plugin__V1__ExecRequest
   size_t n_arguments;
   ProtobufCBinaryData *arguments;
   /*
-   * At most 1 MiB; empty means /dev/null.
+   * At most 1 MiB after the references are resolved; empty means /dev/null.
    */
   size_t n_stdin;
   Trstctl__Plugin__V1__Segment **stdin;
   /*
-   * 0 means 30 000; at most 600 000.
+   * The longest it may run. 0 means 30 000; at most 600 000. The deadline of the call shortens it.
    */
   uint32_t timeout_milliseconds;
   /*
@@ -322,18 +458,39 @@ struct  Trstctl__Plugin__V1__ExecRequest
     , 0,NULL, 0,NULL, 0, 0 }
 
 
+/*
+ * How the command ended. A command that ended badly is an OK reply: the connector judges the outcome.
+ */
 struct  Trstctl__Plugin__V1__ExecResponse
 {
   ProtobufCMessage base;
+  /*
+   * Which of these it was; EXITED when only recorded.
+   */
   Trstctl__Plugin__V1__ExecResponse__Outcome outcome;
+  /*
+   * The exit status, 0 to 255, or the signal's number, as `outcome` says; 0 when TIMED_OUT or only recorded.
+   */
   int32_t status;
+  /*
+   * The beginning of its standard output, at most the request's `max_output_bytes`.
+   */
   ProtobufCBinaryData stdout;
+  /*
+   * The beginning of its standard error, at most the request's `max_output_bytes`.
+   */
   ProtobufCBinaryData stderr;
   /*
-   * How many bytes were dropped.
+   * How many bytes of standard output came after those in `stdout`, and were dropped.
    */
   uint64_t stdout_dropped;
+  /*
+   * How many bytes of standard error came after those in `stderr`, and were dropped.
+   */
   uint64_t stderr_dropped;
+  /*
+   * Whether it was not run, only recorded: the scope is a recording one. The program must exist all the same.
+   */
   protobuf_c_boolean planned;
 };
 #define TRSTCTL__PLUGIN__V1__EXEC_RESPONSE__INIT \
@@ -348,16 +505,19 @@ struct  Trstctl__Plugin__V1__ProbeTlsRequest
 {
   ProtobufCMessage base;
   /*
-   * `host:port`, as in ProbeAddress.
+   * The peer to connect to: `host:port`, as in ProbeAddress.
    */
   ProtobufCBinaryData address;
   /*
    * The name for SNI; empty means none.
    */
   ProtobufCBinaryData server_name;
+  /*
+   * What to speak before the handshake.
+   */
   Trstctl__Plugin__V1__ProbeTlsRequest__StartTls start_tls;
   /*
-   * 0 means 5 000; at most 60 000.
+   * For everything, name lookup included. 0 means 5 000; at most 60 000. The call's deadline shortens it.
    */
   uint32_t timeout_milliseconds;
 };
@@ -366,22 +526,28 @@ struct  Trstctl__Plugin__V1__ProbeTlsRequest
     , {0,NULL}, {0,NULL}, TRSTCTL__PLUGIN__V1__PROBE_TLS_REQUEST__START_TLS__NONE, 0 }
 
 
+/*
+ * What the server showed in the handshake, whether the system trusts it or not.
+ */
 struct  Trstctl__Plugin__V1__ProbeTlsResponse
 {
   ProtobufCMessage base;
   /*
-   * As the server sent them, the leaf first. At most 16.
+   * As the server sent them, the leaf first. At most 16; the host leaves out what comes after.
    */
   size_t n_certificates;
   Trstctl__Plugin__V1__ServedCertificate **certificates;
   /*
-   * For example `TLSv1.3`.
+   * The TLS version that was agreed, for example `TLSv1.3`.
    */
   ProtobufCBinaryData protocol;
   /*
    * Whether the chain verifies against the system's trust store for the server name. Information, not a condition.
    */
   protobuf_c_boolean verified;
+  /*
+   * Why it does not verify, in OpenSSL's words; empty when `verified`.
+   */
   ProtobufCBinaryData verification_error;
   /*
    * In a recording scope, after a recorded change: the answer shows the certificate that would be served.
@@ -393,20 +559,32 @@ struct  Trstctl__Plugin__V1__ProbeTlsResponse
     , 0,NULL, {0,NULL}, 0, {0,NULL}, 0 }
 
 
+/*
+ * What one certificate of a served chain says about itself; written by the host from the DER.
+ */
 struct  Trstctl__Plugin__V1__ServedCertificate
 {
   ProtobufCMessage base;
   /*
-   * Lower-case hex SHA-256 of the DER.
+   * Lower-case hex SHA-256 of the DER, 64 characters.
    */
   ProtobufCBinaryData fingerprint;
+  /*
+   * The subject's distinguished name as RFC 2253 text, printable ASCII, at most 512 characters.
+   */
   ProtobufCBinaryData subject;
+  /*
+   * Subject alternative names, the DNS names first, then the IP addresses. Bounded by the certificate only.
+   */
   size_t n_names;
   ProtobufCBinaryData *names;
   /*
-   * Seconds since the Unix epoch.
+   * First moment of the validity, in seconds since the Unix epoch.
    */
   int64_t not_before;
+  /*
+   * Last moment of the validity, in seconds since the Unix epoch.
+   */
   int64_t not_after;
 };
 #define TRSTCTL__PLUGIN__V1__SERVED_CERTIFICATE__INIT \
@@ -415,7 +593,8 @@ struct  Trstctl__Plugin__V1__ServedCertificate
 
 
 /*
- * Needs net.dial for the URL's host and port. Redirects are returned, not followed. (method `Request`)
+ * Needs net.dial for the URL's host and port. Redirects are returned, not followed. (method `Request`) This version
+ * of the host answers UNIMPLEMENTED; the bounds are those of a host that performs it.
  */
 struct  Trstctl__Plugin__V1__HttpRequest
 {
@@ -439,13 +618,16 @@ struct  Trstctl__Plugin__V1__HttpRequest
   size_t n_body;
   Trstctl__Plugin__V1__Segment **body;
   /*
-   * 0 means 30 000; at most 600 000.
+   * For everything, name lookup included. 0 means 30 000; at most 600 000.
    */
   uint32_t timeout_milliseconds;
   /*
    * A longer body is RESOURCE_EXHAUSTED. 0 means 1 MiB; at most 3 MiB.
    */
   uint32_t max_response_bytes;
+  /*
+   * What differs from verifying the URL's host against the system's authorities; not set means nothing does.
+   */
   Trstctl__Plugin__V1__TlsOptions *tls;
   /*
    * How the host authenticates the request; not set means not at all.
@@ -461,10 +643,19 @@ struct  Trstctl__Plugin__V1__HttpRequest
     , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0, 0, NULL, NULL, 0 }
 
 
+/*
+ * One header field that the connector adds to a request.
+ */
 struct  Trstctl__Plugin__V1__HttpHeader
 {
   ProtobufCMessage base;
+  /*
+   * A token of RFC 9110 section 5.6.2. Host, Content-Length, Transfer-Encoding and Connection are the host's.
+   */
   ProtobufCBinaryData name;
+  /*
+   * The value, which may hold secrets; no CR, LF or NUL after the references are resolved. At most 3 MiB.
+   */
   size_t n_value;
   Trstctl__Plugin__V1__Segment **value;
 };
@@ -473,6 +664,9 @@ struct  Trstctl__Plugin__V1__HttpHeader
     , {0,NULL}, 0,NULL }
 
 
+/*
+ * How the peer of a Request or a Send is verified, and how the host presents itself. Empty fields change nothing.
+ */
 struct  Trstctl__Plugin__V1__TlsOptions
 {
   ProtobufCMessage base;
@@ -485,12 +679,15 @@ struct  Trstctl__Plugin__V1__TlsOptions
    */
   ProtobufCBinaryData public_key_pin;
   /*
-   * Names of secrets: a client certificate and its key, PEM.
+   * The name of the secret that is the client certificate with its chain, PEM; set with the key.
    */
   ProtobufCBinaryData client_certificate_name;
+  /*
+   * The name of the secret that is the client certificate's private key, PEM.
+   */
   ProtobufCBinaryData client_key_name;
   /*
-   * The name to verify instead of the URL's host.
+   * The name to verify, and to send as SNI, instead of the URL's or the address's host.
    */
   ProtobufCBinaryData server_name;
 };
@@ -500,27 +697,42 @@ struct  Trstctl__Plugin__V1__TlsOptions
 
 
 /*
- * Credentials are named, never sent.
+ * How the host authenticates a request. Credentials are named, never sent by the connector.
  */
 struct  Trstctl__Plugin__V1__HttpAuthentication
 {
   ProtobufCMessage base;
+  /*
+   * Which of these; it decides which other fields are read.
+   */
   Trstctl__Plugin__V1__HttpAuthentication__Scheme scheme;
   /*
-   * Not secret: user name, access key id, client id.
+   * Not secret: BASIC's user name, AWS_SIGV4's access key id, OAuth2's client id. At most 4 KiB.
    */
   ProtobufCBinaryData identity;
   /*
-   * The name of the secret.
+   * The name of the secret, as in SecretReference: password, token, secret key, client secret, key file.
    */
   ProtobufCBinaryData secret_name;
+  /*
+   * Only with HEADER: the header field's name, a token of RFC 9110 section 5.6.2.
+   */
   ProtobufCBinaryData header_name;
   /*
-   * AWS_SIGV4: region and service. OAuth2 and others: token URL and scope.
+   * Only with AWS_SIGV4: the region, for example `eu-central-1`.
    */
   ProtobufCBinaryData region;
+  /*
+   * Only with AWS_SIGV4: the service, for example `acm`.
+   */
   ProtobufCBinaryData service;
+  /*
+   * OAuth2 and GOOGLE_SERVICE_ACCOUNT: where tokens are fetched, `https`; needs net.dial as well. At most 8 KiB.
+   */
   ProtobufCBinaryData token_url;
+  /*
+   * OAuth2, GOOGLE_SERVICE_ACCOUNT and INSTANCE_METADATA: the scopes to ask for, separated by spaces.
+   */
   ProtobufCBinaryData scope;
   /*
    * AWS_SIGV4: the name of the secret that is the session token; empty means none.
@@ -532,16 +744,28 @@ struct  Trstctl__Plugin__V1__HttpAuthentication
     , TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__SCHEME_UNSPECIFIED, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL} }
 
 
+/*
+ * What the server answered. An error status is an OK reply: the connector judges it.
+ */
 struct  Trstctl__Plugin__V1__HttpResponse
 {
   ProtobufCMessage base;
   /*
-   * 100 to 599.
+   * The HTTP status code, 100 to 599.
    */
   uint32_t status;
+  /*
+   * The header fields in the order they came, repeated ones included; bounded by the frame limit.
+   */
   size_t n_headers;
   Trstctl__Plugin__V1__HttpResponseHeader **headers;
+  /*
+   * The body with its transfer encoding removed, at most the request's `max_response_bytes`.
+   */
   ProtobufCBinaryData body;
+  /*
+   * Whether nothing was sent, only recorded: the scope is a recording one.
+   */
   protobuf_c_boolean planned;
 };
 #define TRSTCTL__PLUGIN__V1__HTTP_RESPONSE__INIT \
@@ -549,10 +773,19 @@ struct  Trstctl__Plugin__V1__HttpResponse
     , 0, 0,NULL, {0,NULL}, 0 }
 
 
+/*
+ * One header field of an answer.
+ */
 struct  Trstctl__Plugin__V1__HttpResponseHeader
 {
   ProtobufCMessage base;
+  /*
+   * The name as the server spelt it; compare it without regard to case.
+   */
   ProtobufCBinaryData name;
+  /*
+   * The value's bytes, without leading and trailing white space.
+   */
   ProtobufCBinaryData value;
 };
 #define TRSTCTL__PLUGIN__V1__HTTP_RESPONSE_HEADER__INIT \
@@ -561,16 +794,26 @@ struct  Trstctl__Plugin__V1__HttpResponseHeader
 
 
 /*
- * Needs net.dial for the address (`host:port` or `unix:/path`). Sends the content and answers what comes back.
+ * Needs net.dial for the address. Sends the content and answers what comes back. This version of the host answers
+ * UNIMPLEMENTED; the bounds are those of a host that performs it.
  */
 struct  Trstctl__Plugin__V1__SendRequest
 {
   ProtobufCMessage base;
+  /*
+   * `host:port`, as in ProbeAddress, or `unix:/path` with an absolute, canonical path.
+   */
   ProtobufCBinaryData address;
+  /*
+   * Whether TLS is spoken from the first byte.
+   */
   protobuf_c_boolean use_tls;
+  /*
+   * Only with `use_tls`: how the peer is verified; not set means its host against the system's authorities.
+   */
   Trstctl__Plugin__V1__TlsOptions *tls;
   /*
-   * At most 3 MiB.
+   * What is sent, in order. At most 3 MiB after the references are resolved.
    */
   size_t n_content;
   Trstctl__Plugin__V1__Segment **content;
@@ -579,11 +822,11 @@ struct  Trstctl__Plugin__V1__SendRequest
    */
   ProtobufCBinaryData read_until;
   /*
-   * 0 means 64 KiB; at most 3 MiB.
+   * A longer answer is RESOURCE_EXHAUSTED. 0 means 64 KiB; at most 3 MiB.
    */
   uint32_t max_response_bytes;
   /*
-   * 0 means 10 000; at most 600 000.
+   * For everything, name lookup included. 0 means 10 000; at most 600 000.
    */
   uint32_t timeout_milliseconds;
 };
@@ -592,10 +835,19 @@ struct  Trstctl__Plugin__V1__SendRequest
     , {0,NULL}, 0, NULL, 0,NULL, {0,NULL}, 0, 0 }
 
 
+/*
+ * What the peer answered.
+ */
 struct  Trstctl__Plugin__V1__SendResponse
 {
   ProtobufCMessage base;
+  /*
+   * The bytes that came back, `read_until` included when it came; at most the request's `max_response_bytes`.
+   */
   ProtobufCBinaryData content;
+  /*
+   * Whether nothing was sent, only recorded: the scope is a recording one.
+   */
   protobuf_c_boolean planned;
 };
 #define TRSTCTL__PLUGIN__V1__SEND_RESPONSE__INIT \
@@ -609,9 +861,12 @@ struct  Trstctl__Plugin__V1__SendResponse
 struct  Trstctl__Plugin__V1__LogRequest
 {
   ProtobufCMessage base;
+  /*
+   * How much this line matters.
+   */
   Trstctl__Plugin__V1__LogRequest__Level level;
   /*
-   * At most 4 KiB; longer text is cut.
+   * One line of text. At most 4 KiB; longer text is cut. Never a secret.
    */
   ProtobufCBinaryData message;
 };
@@ -620,6 +875,9 @@ struct  Trstctl__Plugin__V1__LogRequest
     , TRSTCTL__PLUGIN__V1__LOG_REQUEST__LEVEL__DEBUG, {0,NULL} }
 
 
+/*
+ * The line was taken.
+ */
 struct  Trstctl__Plugin__V1__LogResponse
 {
   ProtobufCMessage base;
@@ -630,17 +888,17 @@ struct  Trstctl__Plugin__V1__LogResponse
 
 
 /*
- * Where a long call stands. Needs no grant.
+ * Where a long call stands, for the host's log. Needs no grant and no scope. Control characters are escaped.
  */
 struct  Trstctl__Plugin__V1__ProgressRequest
 {
   ProtobufCMessage base;
   /*
-   * At most 256 bytes.
+   * What is being done now. At most 256 bytes; longer text is cut. Never a secret.
    */
   ProtobufCBinaryData message;
   /*
-   * 1 to 100; 0 when unknown.
+   * How much of the call is done, 1 to 100; 0 when unknown. This version of the host does not show it.
    */
   uint32_t percent;
 };
@@ -649,6 +907,9 @@ struct  Trstctl__Plugin__V1__ProgressRequest
     , {0,NULL}, 0 }
 
 
+/*
+ * The message was taken.
+ */
 struct  Trstctl__Plugin__V1__ProgressResponse
 {
   ProtobufCMessage base;

@@ -22,7 +22,8 @@ typedef struct Trstctl__Plugin__V1__Segment Trstctl__Plugin__V1__Segment;
 /* --- enums --- */
 
 /*
- * The form in which the host writes the secret. A number that the host does not know is INVALID_ARGUMENT.
+ * The form in which the host writes the secret. A number that the host does not know is INVALID_ARGUMENT; this
+ * version of the host offers RAW and BASE64, and answers UNIMPLEMENTED for the others.
  */
 typedef enum _Trstctl__Plugin__V1__SecretReference__Encoding {
   /*
@@ -83,12 +84,16 @@ struct  Trstctl__Plugin__V1__SecretReference
 {
   ProtobufCMessage base;
   /*
-   * `key`, `certificate`, `chain`, `fullchain`, or the name of a secret configuration field. 1 to 63 bytes.
+   * `key`, `certificate`, `chain`, `fullchain`, or the name of a secret configuration field. 1 to 63 bytes. A name
+   * that the deployment does not have is INVALID_ARGUMENT.
    */
   ProtobufCBinaryData name;
+  /*
+   * How its bytes are written.
+   */
   Trstctl__Plugin__V1__SecretReference__Encoding encoding;
   /*
-   * Only with PKCS12.
+   * Only with PKCS12: how the file is encrypted.
    */
   Trstctl__Plugin__V1__SecretReference__Pkcs12Profile pkcs12_profile;
   /*
@@ -120,6 +125,9 @@ struct  Trstctl__Plugin__V1__Segment
      * Bytes as they are. The whole content is at most 3 MiB per call.
      */
     ProtobufCBinaryData literal;
+    /*
+     * Bytes that the host puts in place; they count towards the same bound.
+     */
     Trstctl__Plugin__V1__SecretReference *secret;
   };
 };

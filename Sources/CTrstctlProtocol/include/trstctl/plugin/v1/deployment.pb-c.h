@@ -37,12 +37,33 @@ typedef struct Trstctl__Plugin__V1__OwnedObject Trstctl__Plugin__V1__OwnedObject
 
 /* --- enums --- */
 
+/*
+ * What is done to the object. A number that the receiver does not know means some change.
+ */
 typedef enum _Trstctl__Plugin__V1__Change__Kind {
+  /*
+   * Some change.
+   */
   TRSTCTL__PLUGIN__V1__CHANGE__KIND__CHANGE_UNSPECIFIED = 0,
+  /*
+   * A file that was not there is written.
+   */
   TRSTCTL__PLUGIN__V1__CHANGE__KIND__CREATE = 1,
+  /*
+   * A file's content, mode or owner changes.
+   */
   TRSTCTL__PLUGIN__V1__CHANGE__KIND__REPLACE = 2,
+  /*
+   * A file is removed.
+   */
   TRSTCTL__PLUGIN__V1__CHANGE__KIND__REMOVE = 3,
+  /*
+   * A command is run.
+   */
   TRSTCTL__PLUGIN__V1__CHANGE__KIND__RUN = 4,
+  /*
+   * Something is sent over the network.
+   */
   TRSTCTL__PLUGIN__V1__CHANGE__KIND__CALL = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__CHANGE__KIND)
 } Trstctl__Plugin__V1__Change__Kind;
@@ -56,7 +77,7 @@ struct  Trstctl__Plugin__V1__Deployment
 {
   ProtobufCMessage base;
   /*
-   * A target that was configured in this session.
+   * The name of a target that was configured in this session.
    */
   ProtobufCBinaryData target;
   /*
@@ -65,7 +86,7 @@ struct  Trstctl__Plugin__V1__Deployment
    */
   ProtobufCBinaryData fingerprint;
   /*
-   * The leaf certificate, PEM.
+   * The leaf certificate, PEM. Bounded by the frame limit, like `chain`.
    */
   ProtobufCBinaryData certificate;
   /*
@@ -73,18 +94,21 @@ struct  Trstctl__Plugin__V1__Deployment
    */
   ProtobufCBinaryData chain;
   /*
-   * Subject alternative names of the leaf, DNS names and IP addresses.
+   * Subject alternative names of the leaf, the DNS names first, then the IP addresses. Bounded by the certificate.
    */
   size_t n_names;
   ProtobufCBinaryData *names;
   /*
-   * Validity of the leaf, seconds since the Unix epoch.
+   * First moment of the leaf's validity, in seconds since the Unix epoch.
    */
   int64_t not_before;
+  /*
+   * Last moment of the leaf's validity, in seconds since the Unix epoch.
+   */
   int64_t not_after;
   /*
    * The names that a SecretReference may use: `key`, `certificate`, `chain`, `fullchain`, and secret configuration
-   * fields.
+   * fields; of those this version of the host has none.
    */
   size_t n_secret_names;
   ProtobufCBinaryData *secret_names;
@@ -100,6 +124,9 @@ struct  Trstctl__Plugin__V1__Deployment
 struct  Trstctl__Plugin__V1__ReadRequest
 {
   ProtobufCMessage base;
+  /*
+   * What is to be there, for comparison. Always set.
+   */
   Trstctl__Plugin__V1__Deployment *deployment;
 };
 #define TRSTCTL__PLUGIN__V1__READ_REQUEST__INIT \
@@ -107,23 +134,26 @@ struct  Trstctl__Plugin__V1__ReadRequest
     , NULL }
 
 
+/*
+ * What the connector found. The host believes `fingerprint` for its report only; what is to do, the rehearsal tells.
+ */
 struct  Trstctl__Plugin__V1__ReadResponse
 {
   ProtobufCMessage base;
   /*
-   * Whether there is a credential at all.
+   * Whether there is a credential at all. Information.
    */
   protobuf_c_boolean present;
   /*
-   * Its fingerprint, as in Deployment; empty when it cannot be read.
+   * Its fingerprint, as in Deployment; empty when there is none or it cannot be read. Anything else fails the call.
    */
   ProtobufCBinaryData fingerprint;
   /*
-   * Whether a deployment would find nothing to do.
+   * Whether a deployment would find nothing to do. Information.
    */
   protobuf_c_boolean in_sync;
   /*
-   * Facts for people, for example a file's mode. At most 64.
+   * Facts for people, for example a file's mode. At most 64; this version of the host does not show them.
    */
   size_t n_facts;
   Trstctl__Plugin__V1__Fact **facts;
@@ -133,10 +163,19 @@ struct  Trstctl__Plugin__V1__ReadResponse
     , 0, {0,NULL}, 0, 0,NULL }
 
 
+/*
+ * One thing that a connector found out about a target.
+ */
 struct  Trstctl__Plugin__V1__Fact
 {
   ProtobufCMessage base;
+  /*
+   * What it is about, for example `mode`. At most 256 bytes. Never a secret.
+   */
   ProtobufCBinaryData name;
+  /*
+   * What was found, for example `0600`. At most 4 KiB. Never a secret.
+   */
   ProtobufCBinaryData value;
 };
 #define TRSTCTL__PLUGIN__V1__FACT__INIT \
@@ -145,20 +184,28 @@ struct  Trstctl__Plugin__V1__Fact
 
 
 /*
- * One thing that an Apply would do or did.
+ * One thing that an Apply would do or did. The host derives them from brokered calls; a connector sends them where a
+ * response below has them.
  */
 struct  Trstctl__Plugin__V1__Change
 {
   ProtobufCMessage base;
+  /*
+   * Which of these it is.
+   */
   Trstctl__Plugin__V1__Change__Kind kind;
   /*
-   * The path, the command, the URL.
+   * The path, the command with its arguments, the URL. Never a secret; bounded by the frame limit.
    */
   ProtobufCBinaryData object;
   /*
-   * What is there and what would be: digests, modes, fingerprints. Never content.
+   * What is there: a digest, mode and owner, or a fingerprint. Never content, nor the digest of a key. Empty:
+   * nothing.
    */
   ProtobufCBinaryData before;
+  /*
+   * What would be there, in the same form; empty when nothing would, and for RUN.
+   */
   ProtobufCBinaryData after;
 };
 #define TRSTCTL__PLUGIN__V1__CHANGE__INIT \
@@ -167,12 +214,16 @@ struct  Trstctl__Plugin__V1__Change
 
 
 /*
- * What an Apply would change. A connector that does not offer PLAN is asked to Apply in a recording scope instead:
- * reads see what was recorded, effects are recorded and not performed.
+ * What an Apply would change. Read-only scope. Optional (PLAN), and this version of the host does not call it yet: it
+ * always asks to Apply in a recording scope instead, where reads see what was recorded, and effects are recorded and
+ * not performed.
  */
 struct  Trstctl__Plugin__V1__PlanRequest
 {
   ProtobufCMessage base;
+  /*
+   * What would be applied. Always set.
+   */
   Trstctl__Plugin__V1__Deployment *deployment;
 };
 #define TRSTCTL__PLUGIN__V1__PLAN_REQUEST__INIT \
@@ -180,11 +231,14 @@ struct  Trstctl__Plugin__V1__PlanRequest
     , NULL }
 
 
+/*
+ * What the connector says an Apply would change.
+ */
 struct  Trstctl__Plugin__V1__PlanResponse
 {
   ProtobufCMessage base;
   /*
-   * Empty when there is nothing to do.
+   * In the order they would be made; empty when there is nothing to do. Bounded by the frame limit.
    */
   size_t n_changes;
   Trstctl__Plugin__V1__Change **changes;
@@ -201,9 +255,13 @@ struct  Trstctl__Plugin__V1__PlanResponse
 struct  Trstctl__Plugin__V1__ApplyRequest
 {
   ProtobufCMessage base;
+  /*
+   * What is to be served. Always set.
+   */
   Trstctl__Plugin__V1__Deployment *deployment;
   /*
-   * A rehearsal in a recording scope: see PlanRequest. The connector behaves the same; effects answer `planned`.
+   * A rehearsal in a recording scope, which this version of the host makes before every Apply. The connector behaves
+   * the same; effects answer `planned`.
    */
   protobuf_c_boolean recording;
 };
@@ -212,15 +270,18 @@ struct  Trstctl__Plugin__V1__ApplyRequest
     , NULL, 0 }
 
 
+/*
+ * The target serves the deployment, as far as the connector can tell; where a probe is configured the host checks.
+ */
 struct  Trstctl__Plugin__V1__ApplyResponse
 {
   ProtobufCMessage base;
   /*
-   * Whether anything was changed.
+   * Whether anything was changed. Information: the host goes by the calls that it performed.
    */
   protobuf_c_boolean changed;
   /*
-   * One sentence for the report.
+   * One sentence for the report. At most 4 KiB; this version of the host shows 512 bytes. Never a secret.
    */
   ProtobufCBinaryData summary;
 };
@@ -230,11 +291,15 @@ struct  Trstctl__Plugin__V1__ApplyResponse
 
 
 /*
- * How live differs from desired, without a deployment in mind. Read-only scope. Optional.
+ * How live differs from desired, without a deployment in mind. Read-only scope. Optional (DRIFT), and this version of
+ * the host does not call it yet.
  */
 struct  Trstctl__Plugin__V1__DriftRequest
 {
   ProtobufCMessage base;
+  /*
+   * What is desired. Always set.
+   */
   Trstctl__Plugin__V1__Deployment *deployment;
 };
 #define TRSTCTL__PLUGIN__V1__DRIFT_REQUEST__INIT \
@@ -242,9 +307,15 @@ struct  Trstctl__Plugin__V1__DriftRequest
     , NULL }
 
 
+/*
+ * What the connector found to differ.
+ */
 struct  Trstctl__Plugin__V1__DriftResponse
 {
   ProtobufCMessage base;
+  /*
+   * What would have to be done about it; empty when nothing differs. Bounded by the frame limit.
+   */
   size_t n_differences;
   Trstctl__Plugin__V1__Change **differences;
 };
@@ -254,19 +325,23 @@ struct  Trstctl__Plugin__V1__DriftResponse
 
 
 /*
- * Remove what this product put there and the manifest no longer names. Optional.
+ * Remove what this product put there and the manifest no longer names. Optional (PRUNE), and this version of the host
+ * does not call it yet.
  */
 struct  Trstctl__Plugin__V1__PruneRequest
 {
   ProtobufCMessage base;
   /*
-   * Targets that the manifest still names.
+   * Names of the targets that the manifest still has; bounded by the frame limit.
    */
   size_t n_keep;
   ProtobufCBinaryData *keep;
+  /*
+   * The name of the target to clean up; it was configured in this session.
+   */
   ProtobufCBinaryData target;
   /*
-   * How many superseded credentials to keep.
+   * How many superseded credentials to keep, the newest ones; 0 keeps none.
    */
   uint32_t keep_versions;
 };
@@ -275,9 +350,15 @@ struct  Trstctl__Plugin__V1__PruneRequest
     , 0,NULL, {0,NULL}, 0 }
 
 
+/*
+ * What the connector removed.
+ */
 struct  Trstctl__Plugin__V1__PruneResponse
 {
   ProtobufCMessage base;
+  /*
+   * What was removed, in order; empty when there was nothing. Bounded by the frame limit.
+   */
   size_t n_changes;
   Trstctl__Plugin__V1__Change **changes;
 };
@@ -287,11 +368,14 @@ struct  Trstctl__Plugin__V1__PruneResponse
 
 
 /*
- * Take over what was there before. Optional.
+ * Take over what was there before. Optional (ADOPT), and this version of the host does not call it yet.
  */
 struct  Trstctl__Plugin__V1__AdoptRequest
 {
   ProtobufCMessage base;
+  /*
+   * What the target is to serve from now on. Always set.
+   */
   Trstctl__Plugin__V1__Deployment *deployment;
 };
 #define TRSTCTL__PLUGIN__V1__ADOPT_REQUEST__INIT \
@@ -299,9 +383,15 @@ struct  Trstctl__Plugin__V1__AdoptRequest
     , NULL }
 
 
+/*
+ * What the connector took over.
+ */
 struct  Trstctl__Plugin__V1__AdoptResponse
 {
   ProtobufCMessage base;
+  /*
+   * What was changed for that, in order; empty when nothing had to be. Bounded by the frame limit.
+   */
   size_t n_changes;
   Trstctl__Plugin__V1__Change **changes;
 };
@@ -311,11 +401,15 @@ struct  Trstctl__Plugin__V1__AdoptResponse
 
 
 /*
- * Whether what is at the target is ours. Read-only scope. Optional.
+ * Whether what is at the target is ours. Read-only scope. Optional (VERIFY_OWNERSHIP), and this version of the host
+ * does not call it yet.
  */
 struct  Trstctl__Plugin__V1__VerifyOwnershipRequest
 {
   ProtobufCMessage base;
+  /*
+   * The name of the target to look at; it was configured in this session.
+   */
   ProtobufCBinaryData target;
 };
 #define TRSTCTL__PLUGIN__V1__VERIFY_OWNERSHIP_REQUEST__INIT \
@@ -323,9 +417,15 @@ struct  Trstctl__Plugin__V1__VerifyOwnershipRequest
     , {0,NULL} }
 
 
+/*
+ * What the connector found at the target.
+ */
 struct  Trstctl__Plugin__V1__VerifyOwnershipResponse
 {
   ProtobufCMessage base;
+  /*
+   * One entry for each thing it looked at; empty when nothing is there. Bounded by the frame limit.
+   */
   size_t n_objects;
   Trstctl__Plugin__V1__OwnedObject **objects;
 };
@@ -334,13 +434,22 @@ struct  Trstctl__Plugin__V1__VerifyOwnershipResponse
     , 0,NULL }
 
 
+/*
+ * One thing at a target, and whether this product put it there.
+ */
 struct  Trstctl__Plugin__V1__OwnedObject
 {
   ProtobufCMessage base;
+  /*
+   * The path, or the name that the target has for it.
+   */
   ProtobufCBinaryData object;
+  /*
+   * Whether it is ours.
+   */
   protobuf_c_boolean owned;
   /*
-   * Why it is believed to be ours, or not.
+   * Why it is believed to be ours, or not: one sentence for people.
    */
   ProtobufCBinaryData reason;
 };

@@ -38,13 +38,26 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__FRAME__KIND__CASE)
 } Trstctl__Plugin__V1__Frame__KindCase;
 
+/*
+ * Everything that is sent: one call, one reply, or the cancellation of a call.
+ */
 struct  Trstctl__Plugin__V1__Frame
 {
   ProtobufCMessage base;
+  /*
+   * The call's number: 1 to 4294967295, from the sender's own sequence for `call` and `cancel`, the receiver's for
+   * `reply`.
+   */
   uint32_t id;
   Trstctl__Plugin__V1__Frame__KindCase kind_case;
   union {
+    /*
+     * A request to the other side, which owes one reply.
+     */
     Trstctl__Plugin__V1__Call *call;
+    /*
+     * The answer to the receiver's call of this id.
+     */
     Trstctl__Plugin__V1__Reply *reply;
     /*
      * Sent by the side that made call `id`: it no longer wants the result. The reply still comes, normally CANCELLED.
@@ -84,6 +97,9 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__CALL__METHOD__CASE)
 } Trstctl__Plugin__V1__Call__MethodCase;
 
+/*
+ * A request. Which methods go which way, and when, stands in spec/protocol.md.
+ */
 struct  Trstctl__Plugin__V1__Call
 {
   ProtobufCMessage base;
@@ -93,39 +109,102 @@ struct  Trstctl__Plugin__V1__Call
   uint32_t timeout_milliseconds;
   /*
    * Host to connector: the token of the scope that this call opens, 16 random bytes; empty for calls that open none.
-   * Connector to host: the token and, in `scope_call`, the id of the host's call that this brokered call belongs to.
+   * Connector to host: the token of the scope that this brokered call belongs to; Log and Progress need none.
    */
   ProtobufCBinaryData scope_token;
+  /*
+   * Connector to host: the id of the host's call that this brokered call belongs to. Host to connector: 0.
+   */
   uint32_t scope_call;
   Trstctl__Plugin__V1__Call__MethodCase method_case;
   union {
     /*
-     * Host to connector: 16 to 99.
+     * Opens the session: versions, limits, description.
      */
     Trstctl__Plugin__V1__HelloRequest *hello;
+    /*
+     * Gives the connector a target's configuration, and asks which grants it needs.
+     */
     Trstctl__Plugin__V1__ConfigureRequest *configure;
+    /*
+     * Asks what is at a target now.
+     */
     Trstctl__Plugin__V1__ReadRequest *read;
+    /*
+     * Asks what an Apply would change. Optional; not called yet.
+     */
     Trstctl__Plugin__V1__PlanRequest *plan;
+    /*
+     * Makes a target serve a deployment, or rehearses that.
+     */
     Trstctl__Plugin__V1__ApplyRequest *apply;
+    /*
+     * Asks how live differs from desired. Optional; not called yet.
+     */
     Trstctl__Plugin__V1__DriftRequest *drift;
+    /*
+     * Removes what the manifest no longer names. Optional; not called yet.
+     */
     Trstctl__Plugin__V1__PruneRequest *prune;
+    /*
+     * Takes over what was there before. Optional; not called yet.
+     */
     Trstctl__Plugin__V1__AdoptRequest *adopt;
+    /*
+     * Asks whether what is there is ours. Optional; not called yet.
+     */
     Trstctl__Plugin__V1__VerifyOwnershipRequest *verify_ownership;
+    /*
+     * Asks for a sign of life.
+     */
     Trstctl__Plugin__V1__PingRequest *ping;
+    /*
+     * Ends the session: finish and exit.
+     */
     Trstctl__Plugin__V1__ShutdownRequest *shutdown;
     /*
-     * Connector to host, brokered: 100 to 199.
+     * Reads a file.
      */
     Trstctl__Plugin__V1__ReadFileRequest *read_file;
+    /*
+     * Replaces or creates a file.
+     */
     Trstctl__Plugin__V1__WriteFileRequest *write_file;
+    /*
+     * Removes a file.
+     */
     Trstctl__Plugin__V1__RemoveFileRequest *remove_file;
+    /*
+     * Asks about a file without reading it, or compares its content.
+     */
     Trstctl__Plugin__V1__StatRequest *stat;
+    /*
+     * Puts back files that this scope changed.
+     */
     Trstctl__Plugin__V1__RevertRequest *revert;
+    /*
+     * Runs a command.
+     */
     Trstctl__Plugin__V1__ExecRequest *exec;
+    /*
+     * Asks a TLS server which certificates it serves.
+     */
     Trstctl__Plugin__V1__ProbeTlsRequest *probe_tls;
+    /*
+     * Makes an HTTP request. This version of the host answers UNIMPLEMENTED.
+     */
     Trstctl__Plugin__V1__HttpRequest *request;
+    /*
+     * Sends bytes and reads the answer. This version of the host answers UNIMPLEMENTED.
+     */
     Trstctl__Plugin__V1__SendRequest *send;
+    /*
+     * Writes a line into the host's log.
+     */
     Trstctl__Plugin__V1__LogRequest *log;
+    /*
+     * Tells where a long call stands.
+     */
     Trstctl__Plugin__V1__ProgressRequest *progress;
   };
 };
@@ -161,33 +240,105 @@ typedef enum {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__REPLY__RESULT__CASE)
 } Trstctl__Plugin__V1__Reply__ResultCase;
 
+/*
+ * The one answer to a call.
+ */
 struct  Trstctl__Plugin__V1__Reply
 {
   ProtobufCMessage base;
+  /*
+   * How the call ended. Always set: a reply without it ends the session.
+   */
   Trstctl__Plugin__V1__Status *status;
   Trstctl__Plugin__V1__Reply__ResultCase result_case;
   union {
+    /*
+     * Answers `hello`.
+     */
     Trstctl__Plugin__V1__HelloResponse *hello;
+    /*
+     * Answers `configure`.
+     */
     Trstctl__Plugin__V1__ConfigureResponse *configure;
+    /*
+     * Answers `read`.
+     */
     Trstctl__Plugin__V1__ReadResponse *read;
+    /*
+     * Answers `plan`.
+     */
     Trstctl__Plugin__V1__PlanResponse *plan;
+    /*
+     * Answers `apply`.
+     */
     Trstctl__Plugin__V1__ApplyResponse *apply;
+    /*
+     * Answers `drift`.
+     */
     Trstctl__Plugin__V1__DriftResponse *drift;
+    /*
+     * Answers `prune`.
+     */
     Trstctl__Plugin__V1__PruneResponse *prune;
+    /*
+     * Answers `adopt`.
+     */
     Trstctl__Plugin__V1__AdoptResponse *adopt;
+    /*
+     * Answers `verify_ownership`.
+     */
     Trstctl__Plugin__V1__VerifyOwnershipResponse *verify_ownership;
+    /*
+     * Answers `ping`.
+     */
     Trstctl__Plugin__V1__PingResponse *ping;
+    /*
+     * Answers `shutdown`.
+     */
     Trstctl__Plugin__V1__ShutdownResponse *shutdown;
+    /*
+     * Answers `read_file`.
+     */
     Trstctl__Plugin__V1__ReadFileResponse *read_file;
+    /*
+     * Answers `write_file`.
+     */
     Trstctl__Plugin__V1__WriteFileResponse *write_file;
+    /*
+     * Answers `remove_file`.
+     */
     Trstctl__Plugin__V1__RemoveFileResponse *remove_file;
+    /*
+     * Answers `stat`.
+     */
     Trstctl__Plugin__V1__StatResponse *stat;
+    /*
+     * Answers `revert`.
+     */
     Trstctl__Plugin__V1__RevertResponse *revert;
+    /*
+     * Answers `exec`.
+     */
     Trstctl__Plugin__V1__ExecResponse *exec;
+    /*
+     * Answers `probe_tls`.
+     */
     Trstctl__Plugin__V1__ProbeTlsResponse *probe_tls;
+    /*
+     * Answers `request`.
+     */
     Trstctl__Plugin__V1__HttpResponse *request;
+    /*
+     * Answers `send`.
+     */
     Trstctl__Plugin__V1__SendResponse *send;
+    /*
+     * Answers `log`.
+     */
     Trstctl__Plugin__V1__LogResponse *log;
+    /*
+     * Answers `progress`.
+     */
     Trstctl__Plugin__V1__ProgressResponse *progress;
   };
 };
@@ -196,6 +347,9 @@ struct  Trstctl__Plugin__V1__Reply
     , NULL, TRSTCTL__PLUGIN__V1__REPLY__RESULT__NOT_SET, {0} }
 
 
+/*
+ * Says that the caller of the frame's `id` no longer wants the result. It has no fields.
+ */
 struct  Trstctl__Plugin__V1__Cancel
 {
   ProtobufCMessage base;

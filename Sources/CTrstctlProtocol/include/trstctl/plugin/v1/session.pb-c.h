@@ -38,9 +38,21 @@ typedef struct Trstctl__Plugin__V1__ShutdownResponse Trstctl__Plugin__V1__Shutdo
 
 /* --- enums --- */
 
+/*
+ * What a value may be. A field with a number that the host does not know accepts no value from the manifest.
+ */
 typedef enum _Trstctl__Plugin__V1__ConfigField__ValueType {
+  /*
+   * Text, UTF-8.
+   */
   TRSTCTL__PLUGIN__V1__CONFIG_FIELD__VALUE_TYPE__STRING = 0,
+  /*
+   * A whole number of 64 bits, signed.
+   */
   TRSTCTL__PLUGIN__V1__CONFIG_FIELD__VALUE_TYPE__INTEGER = 1,
+  /*
+   * `true` or `false`.
+   */
   TRSTCTL__PLUGIN__V1__CONFIG_FIELD__VALUE_TYPE__BOOLEAN = 2,
   /*
    * A list of strings, for example a command with its arguments.
@@ -56,19 +68,55 @@ typedef enum _Trstctl__Plugin__V1__ConfigField__ValueType {
  * What a grant is about. A number that the host does not know is refused.
  */
 typedef enum _Trstctl__Plugin__V1__Capability {
+  /*
+   * Refused.
+   */
   TRSTCTL__PLUGIN__V1__CAPABILITY__CAPABILITY_UNSPECIFIED = 0,
+  /*
+   * Read regular files.
+   */
   TRSTCTL__PLUGIN__V1__CAPABILITY__FS_READ = 1,
+  /*
+   * Replace, create and remove regular files.
+   */
   TRSTCTL__PLUGIN__V1__CAPABILITY__FS_WRITE = 2,
+  /*
+   * Connect to an address.
+   */
   TRSTCTL__PLUGIN__V1__CAPABILITY__NET_DIAL = 3,
+  /*
+   * Run a command with exactly these arguments.
+   */
   TRSTCTL__PLUGIN__V1__CAPABILITY__PROCESS_EXEC = 4
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__CAPABILITY)
 } Trstctl__Plugin__V1__Capability;
+/*
+ * The methods that a connector need not offer. This version of the host calls none of them yet.
+ */
 typedef enum _Trstctl__Plugin__V1__OptionalMethod {
+  /*
+   * Means nothing; ignored.
+   */
   TRSTCTL__PLUGIN__V1__OPTIONAL_METHOD__OPTIONAL_METHOD_UNSPECIFIED = 0,
+  /*
+   * See PlanRequest. The host rehearses Apply in a recording scope instead.
+   */
   TRSTCTL__PLUGIN__V1__OPTIONAL_METHOD__PLAN = 1,
+  /*
+   * See DriftRequest.
+   */
   TRSTCTL__PLUGIN__V1__OPTIONAL_METHOD__DRIFT = 2,
+  /*
+   * See PruneRequest.
+   */
   TRSTCTL__PLUGIN__V1__OPTIONAL_METHOD__PRUNE = 3,
+  /*
+   * See AdoptRequest.
+   */
   TRSTCTL__PLUGIN__V1__OPTIONAL_METHOD__ADOPT = 4,
+  /*
+   * See VerifyOwnershipRequest.
+   */
   TRSTCTL__PLUGIN__V1__OPTIONAL_METHOD__VERIFY_OWNERSHIP = 5
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__OPTIONAL_METHOD)
 } Trstctl__Plugin__V1__OptionalMethod;
@@ -102,15 +150,16 @@ struct  Trstctl__Plugin__V1__Limits
 {
   ProtobufCMessage base;
   /*
-   * The longest frame that it accepts, in bytes without the length prefix. 64 KiB to 64 MiB; 0 means 4 MiB.
+   * The longest frame that it accepts, in bytes without the length prefix. 64 KiB to 64 MiB; 0 means 4 MiB. The
+   * receiver takes a number outside as the nearest bound.
    */
   uint32_t max_frame_bytes;
   /*
-   * How many calls it accepts that it has not replied to yet. 1 to 1024; 0 means 64.
+   * How many calls it accepts that it has not replied to yet. 1 to 1024; 0 means 64. A higher number counts as 1024.
    */
   uint32_t max_calls;
   /*
-   * How many bytes of such calls it accepts. 0 means 16 MiB.
+   * How many bytes of such calls it accepts; one call is always allowed, whatever its size. 0 means 16 MiB.
    */
   uint32_t max_call_bytes;
 };
@@ -130,13 +179,19 @@ struct  Trstctl__Plugin__V1__HelloRequest
    */
   size_t n_protocol_versions;
   uint32_t *protocol_versions;
+  /*
+   * The host, for the connector's messages. Always set.
+   */
   Trstctl__Plugin__V1__Implementation *host;
   /*
    * Names of optional behaviour that the host offers. At most 64 names of at most 63 bytes. Unknown names are
-   * ignored.
+   * ignored. This version of the host offers none.
    */
   size_t n_features;
   ProtobufCBinaryData *features;
+  /*
+   * What the host accepts; not set means the defaults.
+   */
   Trstctl__Plugin__V1__Limits *limits;
 };
 #define TRSTCTL__PLUGIN__V1__HELLO_REQUEST__INIT \
@@ -144,6 +199,9 @@ struct  Trstctl__Plugin__V1__HelloRequest
     , 0,NULL, NULL, 0,NULL, NULL }
 
 
+/*
+ * The connector's half of the introduction.
+ */
 struct  Trstctl__Plugin__V1__HelloResponse
 {
   ProtobufCMessage base;
@@ -153,14 +211,26 @@ struct  Trstctl__Plugin__V1__HelloResponse
    */
   uint32_t protocol_version;
   /*
-   * Every protocol version that the connector speaks.
+   * Every protocol version that the connector speaks. 1 to 16 numbers.
    */
   size_t n_protocol_versions;
   uint32_t *protocol_versions;
+  /*
+   * The connector, for the host's reports. Always set.
+   */
   Trstctl__Plugin__V1__Implementation *connector;
+  /*
+   * Names of optional behaviour that the connector offers, bounded like the host's. Unknown names are ignored.
+   */
   size_t n_features;
   ProtobufCBinaryData *features;
+  /*
+   * What the connector accepts; not set means the defaults.
+   */
   Trstctl__Plugin__V1__Limits *limits;
+  /*
+   * What the connector is and would need. Always set: the session fails without its name.
+   */
   Trstctl__Plugin__V1__Description *description;
 };
 #define TRSTCTL__PLUGIN__V1__HELLO_RESPONSE__INIT \
@@ -179,26 +249,28 @@ struct  Trstctl__Plugin__V1__Description
    */
   ProtobufCBinaryData name;
   /*
-   * One sentence for `trstctl plugin list`.
+   * One sentence for `trstctl plugin list`. At most 512 bytes.
    */
   ProtobufCBinaryData summary;
   /*
-   * At most 64 fields.
+   * The fields of a target's `config:`. At most 64; more fail every target.
    */
   size_t n_config;
   Trstctl__Plugin__V1__ConfigField **config;
   /*
-   * At most 32. A capability that is not listed here can be declared for no target.
+   * What it may need, and why. At most 32. A capability that is not listed here can be declared for no target.
    */
   size_t n_capabilities;
   Trstctl__Plugin__V1__CapabilityReason **capabilities;
   /*
-   * Which of the optional methods it offers; calling another one answers UNIMPLEMENTED.
+   * Which of the optional methods it offers; calling another one answers UNIMPLEMENTED. This version of the host
+   * shows them in `trstctl plugin inspect` and calls none of them yet.
    */
   size_t n_optional_methods;
   Trstctl__Plugin__V1__OptionalMethod *optional_methods;
   /*
-   * Whether it asks to receive private key bytes itself. Connectors that only place files do not need it.
+   * Whether it asks to receive private key bytes itself. Connectors that only place files do not need it. Defined and
+   * not yet used: this version of the host gives the key to no connector, whatever it says here.
    */
   protobuf_c_boolean needs_key;
 };
@@ -214,21 +286,30 @@ struct  Trstctl__Plugin__V1__ConfigField
 {
   ProtobufCMessage base;
   /*
-   * `^[a-z][a-z0-9_]{0,62}$`
+   * The key in the manifest: `^[a-z][a-z0-9_]{0,62}$`, each name once. Another name fails every target.
    */
   ProtobufCBinaryData name;
+  /*
+   * What its value may be.
+   */
   Trstctl__Plugin__V1__ConfigField__ValueType type;
+  /*
+   * Whether a target without it, and without a default, is refused.
+   */
   protobuf_c_boolean required;
   /*
-   * A secret field is never sent as a value, and never stands in the manifest as a literal.
+   * A secret field is never sent as a value, and never stands in the manifest as a literal. Defined and not yet used:
+   * this version of the host has no source for secret fields, so a required one makes the target fail with a clear
+   * error.
    */
   protobuf_c_boolean secret;
   /*
-   * The value that is used when the field is absent; not set means none.
+   * The value that is used when the field is absent; not set means none. Of the declared type; the host sends it
+   * unchecked. A secret field must have none.
    */
   Trstctl__Plugin__V1__ConfigValue *default_value;
   /*
-   * One sentence for people. At most 512 bytes.
+   * One sentence for people, shown when a required field is missing. At most 512 bytes.
    */
   ProtobufCBinaryData help;
 };
@@ -237,9 +318,15 @@ struct  Trstctl__Plugin__V1__ConfigField
     , {0,NULL}, TRSTCTL__PLUGIN__V1__CONFIG_FIELD__VALUE_TYPE__STRING, 0, 0, NULL, {0,NULL} }
 
 
+/*
+ * The value of a STRING_LIST field.
+ */
 struct  Trstctl__Plugin__V1__StringList
 {
   ProtobufCMessage base;
+  /*
+   * The strings in order, which may be empty; bounded by the frame limit.
+   */
   size_t n_values;
   ProtobufCBinaryData *values;
 };
@@ -265,9 +352,21 @@ struct  Trstctl__Plugin__V1__ConfigValue
   ProtobufCMessage base;
   Trstctl__Plugin__V1__ConfigValue__KindCase kind_case;
   union {
+    /*
+     * For STRING and PATH. A path is absolute and canonical, unless it is a default.
+     */
     ProtobufCBinaryData text;
+    /*
+     * For INTEGER.
+     */
     int64_t integer;
+    /*
+     * For BOOLEAN.
+     */
     protobuf_c_boolean boolean;
+    /*
+     * For STRING_LIST.
+     */
     Trstctl__Plugin__V1__StringList *list;
   };
 };
@@ -276,10 +375,19 @@ struct  Trstctl__Plugin__V1__ConfigValue
     , TRSTCTL__PLUGIN__V1__CONFIG_VALUE__KIND__NOT_SET, {0} }
 
 
+/*
+ * One field of a target's configuration, as the host sends it.
+ */
 struct  Trstctl__Plugin__V1__ConfigEntry
 {
   ProtobufCMessage base;
+  /*
+   * The field's name, as in ConfigField.
+   */
   ProtobufCBinaryData name;
+  /*
+   * Its value, or its default. Always set.
+   */
   Trstctl__Plugin__V1__ConfigValue *value;
 };
 #define TRSTCTL__PLUGIN__V1__CONFIG_ENTRY__INIT \
@@ -293,6 +401,9 @@ struct  Trstctl__Plugin__V1__ConfigEntry
 struct  Trstctl__Plugin__V1__CapabilityReason
 {
   ProtobufCMessage base;
+  /*
+   * Which one.
+   */
   Trstctl__Plugin__V1__Capability capability;
   /*
    * One sentence that completes "needs it to". At most 512 bytes.
@@ -310,6 +421,9 @@ struct  Trstctl__Plugin__V1__CapabilityReason
 struct  Trstctl__Plugin__V1__Grant
 {
   ProtobufCMessage base;
+  /*
+   * What it is about; one of those in `Description.capabilities`.
+   */
   Trstctl__Plugin__V1__Capability capability;
   /*
    * For FS_READ and FS_WRITE one path (trailing slash: everything below); for NET_DIAL one `host:port`; for
@@ -341,7 +455,8 @@ struct  Trstctl__Plugin__V1__ConfigureRequest
   size_t n_config;
   Trstctl__Plugin__V1__ConfigEntry **config;
   /*
-   * Secret configuration fields that have a value, to be used in SecretReferences.
+   * Secret configuration fields that have a value, to be used in SecretReferences. Defined and not yet used: this
+   * version of the host sends none.
    */
   size_t n_secret_names;
   ProtobufCBinaryData *secret_names;
@@ -368,9 +483,9 @@ struct  Trstctl__Plugin__V1__ConfigureResponse
   size_t n_grants;
   Trstctl__Plugin__V1__Grant **grants;
   /*
-   * What the host runs, in order, after it has put a failed deployment's files back and the connector is not there to do
-   * it: it crashed, or its success was not confirmed. For example `nginx -s reload`. At most 8; each must be among
-   * `grants`.
+   * What the host runs, in order, after it has itself put a failed deployment's files back: the connector crashed,
+   * failed without reverting, or its success was not confirmed. For example `nginx -s reload`. At most 8; each must
+   * be among `grants`.
    */
   size_t n_rollback;
   Trstctl__Plugin__V1__Activation **rollback;
@@ -387,7 +502,7 @@ struct  Trstctl__Plugin__V1__Activation
 {
   ProtobufCMessage base;
   /*
-   * As in ExecRequest.
+   * The program's absolute path, then its arguments, as in ExecRequest.
    */
   size_t n_arguments;
   ProtobufCBinaryData *arguments;
@@ -404,11 +519,11 @@ struct  Trstctl__Plugin__V1__ProbeAddress
 {
   ProtobufCMessage base;
   /*
-   * `host:port`, with a host name, an IPv4 address, or an IPv6 address in brackets.
+   * `host:port`, with a host name, an IPv4 address, or an IPv6 address in brackets. The port is 1 to 65535.
    */
   ProtobufCBinaryData address;
   /*
-   * The name for SNI; empty means none.
+   * The name for SNI, a DNS name; empty means none.
    */
   ProtobufCBinaryData server_name;
 };
@@ -418,7 +533,7 @@ struct  Trstctl__Plugin__V1__ProbeAddress
 
 
 /*
- * Host to connector, at any time after Hello.
+ * Host to connector, at any time after Hello. It has no effects. This version of the host sends none by itself.
  */
 struct  Trstctl__Plugin__V1__PingRequest
 {
@@ -433,9 +548,15 @@ struct  Trstctl__Plugin__V1__PingRequest
     , {0,NULL} }
 
 
+/*
+ * The connector is alive.
+ */
 struct  Trstctl__Plugin__V1__PingResponse
 {
   ProtobufCMessage base;
+  /*
+   * The request's payload, unchanged.
+   */
   ProtobufCBinaryData payload;
 };
 #define TRSTCTL__PLUGIN__V1__PING_RESPONSE__INIT \
@@ -459,6 +580,9 @@ struct  Trstctl__Plugin__V1__ShutdownRequest
     , 0 }
 
 
+/*
+ * Everything else is answered; the connector exits after this reply.
+ */
 struct  Trstctl__Plugin__V1__ShutdownResponse
 {
   ProtobufCMessage base;

@@ -25,11 +25,17 @@ typedef struct Trstctl__Plugin__V1__Status Trstctl__Plugin__V1__Status;
  * know means UNKNOWN.
  */
 typedef enum _Trstctl__Plugin__V1__Status__Code {
+  /*
+   * It was done; the reply has the result.
+   */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__OK = 0,
   /*
    * The caller cancelled the call.
    */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__CANCELLED = 1,
+  /*
+   * The sender cannot say what went wrong, or the receiver does not know the number.
+   */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__UNKNOWN = 2,
   /*
    * The request itself is wrong, whatever the state of the system: a malformed path, a missing field.
@@ -39,7 +45,13 @@ typedef enum _Trstctl__Plugin__V1__Status__Code {
    * The call's deadline passed.
    */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__DEADLINE_EXCEEDED = 4,
+  /*
+   * What was named does not exist.
+   */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__NOT_FOUND = 5,
+  /*
+   * What was to be created is there already.
+   */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__ALREADY_EXISTS = 6,
   /*
    * No approved grant covers the operation. `fix` holds the manifest line that would allow it.
@@ -57,6 +69,9 @@ typedef enum _Trstctl__Plugin__V1__Status__Code {
    * A conflict with something concurrent.
    */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__ABORTED = 10,
+  /*
+   * A number or position lies outside of what exists.
+   */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__OUT_OF_RANGE = 11,
   /*
    * The method is not known, or known and not offered by this peer.
@@ -70,6 +85,9 @@ typedef enum _Trstctl__Plugin__V1__Status__Code {
    * The target cannot be reached now.
    */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__UNAVAILABLE = 14,
+  /*
+   * Data is damaged or lost for good.
+   */
   TRSTCTL__PLUGIN__V1__STATUS__CODE__DATA_LOSS = 15,
   /*
    * The target did not accept the credentials it was called with.
@@ -86,6 +104,9 @@ typedef enum _Trstctl__Plugin__V1__Status__Code {
 struct  Trstctl__Plugin__V1__Status
 {
   ProtobufCMessage base;
+  /*
+   * Which of these.
+   */
   Trstctl__Plugin__V1__Status__Code code;
   /*
    * One sentence for the person who must act. At most 4 KiB; longer text is cut by the receiver. Never a secret.
@@ -100,7 +121,8 @@ struct  Trstctl__Plugin__V1__Status
    */
   protobuf_c_boolean retryable;
   /*
-   * What to type next, or the manifest line that would allow the operation. At most 4 KiB.
+   * What to type next, or the manifest line that would allow the operation. At most 4 KiB; longer text is cut by the
+   * receiver. Never a secret.
    */
   ProtobufCBinaryData fix;
 };
