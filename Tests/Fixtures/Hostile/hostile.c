@@ -577,15 +577,16 @@ static void answer_apply(const struct frame *call) {
     send_frame(reply_frame(scope.id, 0, NULL, APPLY, response));
 }
 
+/// One endless line on stdout, short ones on stderr; 200 MB.
 static void flood(void) {
-    static char block[1 << 16];
-    memset(block, 'f', sizeof block);
-    for (size_t at = 79; at < sizeof block; at += 80) block[at] = '\n';
+    static char blocks[2][1 << 16];
+    memset(blocks, 'f', sizeof blocks);
+    for (size_t at = 79; at < sizeof blocks[1]; at += 80) blocks[1][at] = '\n';
     for (int i = 0; i < 1600; i++)
         for (int descriptor = 1; descriptor <= 2; descriptor++) {
-            size_t left = sizeof block;
+            size_t left = sizeof blocks[0];
             while (left) {
-                ssize_t count = write(descriptor, block, left);
+                ssize_t count = write(descriptor, blocks[descriptor - 1], left);
                 if (count <= 0) _exit(95);
                 left -= count;
             }
