@@ -46,6 +46,8 @@ struct NGINXTests {
 
         func apply() async throws -> (TrstctlCommand.Outcome, TargetReport) {
             let outcome = try await command.run("apply", "--json")
+            // After a reload the worker of before still answers for a moment.
+            try await waitForWorkers()
             return (outcome, try #require(try outcome.json(RunReport.self).targets.first, "\(outcome)"))
         }
     }
