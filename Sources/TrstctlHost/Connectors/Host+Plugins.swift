@@ -125,10 +125,12 @@ extension Host {
 
     /// Starts a connector, confined and without any grant, and asks what it is and what it needs.
     ///
+    /// A missing manifest counts as an empty one, because this comes before the first pin.
+    ///
     /// - Throws: `ConnectorRefusal`, `UsageError`, `ManifestError`.
     package func inspectPlugin(_ text: String) async throws -> InspectReport {
         let name = try connectorName(text)
-        let loaded = try lintedManifest()
+        let loaded = try manifestIfThere()
         let audit = try openAudit(isRequired: false)
         defer { finish(audit) }
         let pool = makePool(audit: audit, loaded)
@@ -146,19 +148,18 @@ extension Host {
     }
 
     private static func inspect(
-        _ connector: RunningConnector, _ name: ConnectorName, _ loaded: LoadedManifest
+        _ connector: RunningConnector, _ name: ConnectorName, _ loaded: LoadedManifest?
     ) async -> InspectReport {
-        let (manifest, directory) = (loaded.manifest, loaded.directory)
         var asked = GrantSet()
         let hello = connector.session.hello
         let description = hello.description ?? Wire.Description()
-        let approved = manifest.plugin(name)
+        let approved = loaded?.manifest.plugin(name)
         var targets: [InspectReport.TargetGrants] = []
-        for target in manifest.targets where target.connector == name {
+        for target in loaded?.manifest.targets ?? [] where target.connector == name {
             var entry = InspectReport.TargetGrants(target: target.name.text, declared: [], missing: [], error: "")
             do {
                 let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: directory, timeout: 10_000
+                    target, connector, directory: loaded?.directory ?? .root, timeout: 10_000
                 ).grants
                 entry.declared = declared.yamlLines
                 asked = asked.joined(declared)
@@ -180,7 +181,7 @@ extension Host {
             },
             targets: targets,
             unused: (approved?.grants ?? GrantSet()).difference(from: asked).yamlLines,
-            findings: loaded.findings.filter { $0.plugin == name.text },
+            findings: (loaded?.findings ?? []).filter { $0.plugin == name.text },
             confinementMode: "\(approved?.confinement ?? .strict)",
             pin: isPinned ? .pinned : (approved?.pins.isEmpty ?? true) ? .unpinned : .mismatch)
     }

@@ -11,7 +11,8 @@ extension ManifestFile {
                 })
         } catch {
             throw ManifestError(
-                .unreadable, file: file, error.description, nextStep: "check the path, or pass it with --manifest FILE")
+                error.errno == ENOENT ? .notFound : .unreadable, file: file, error.description,
+                nextStep: "check the path, or pass it with --manifest FILE")
         }
     }
 
