@@ -6,7 +6,8 @@ internal import CTrstctlProtocol
 package import TrstctlSystem
 
 extension Wire {
-    /// Needs fs.read. The file must be regular. NOT_FOUND when there is none.
+    /// Needs fs.read. The file must be regular. NOT_FOUND when there is none. A file that holds a private key is
+    /// PERMISSION_DENIED: compare it with Stat.
     package struct ReadFileRequest: Hashable, Sendable {
         /// The file, in the form described at the top of this file.
         package var path: Bytes

@@ -170,7 +170,8 @@ typedef enum _Trstctl__Plugin__V1__LogRequest__Level {
 /* --- messages --- */
 
 /*
- * Needs fs.read. The file must be regular. NOT_FOUND when there is none.
+ * Needs fs.read. The file must be regular. NOT_FOUND when there is none. A file that holds a private key is
+ * PERMISSION_DENIED: compare it with Stat.
  */
 struct  Trstctl__Plugin__V1__ReadFileRequest
 {
