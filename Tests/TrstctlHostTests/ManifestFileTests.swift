@@ -59,7 +59,7 @@ struct ManifestFileTests {
         #expect(code(Bytes(folder.path)) == .notRegularFile)
         #expect(code(Bytes(folder.path + "/")) == .unreadable)
         #expect(code(Bytes(folder.path + "/none.yaml")) == .notFound)
-        #expect(code(Bytes(folder.path + "/none/trstctl.yaml")) == .unreadable)
+        #expect(code(Bytes(folder.path + "/none/trstctl.yaml")) == .notFound)
         #expect(code("") == .unreadable)
         #expect(code(Bytes("a\0b")) == .unreadable)
         #expect(symlink("trstctl.yaml", folder.path + "/link.yaml") == 0)
