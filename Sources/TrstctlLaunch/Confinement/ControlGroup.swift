@@ -68,6 +68,20 @@ package final class ControlGroup: Sendable {
         }
     }
 
+    /// Makes the next joining of a version 1 group quick, on a thread of its own.
+    ///
+    /// Whoever moves a process between groups may have to wait some milliseconds for a grace period of the kernel's RCU;
+    /// whoever comes soon after does not. So this host moves itself to where it is already, while the executable is
+    /// still being copied and hashed. It changes nothing, and nothing depends on it.
+    static func warmUp() {
+        guard let hierarchy = hierarchies.first(where: { !$0.isUnified && $0.controllers.contains("pids") }) else {
+            return
+        }
+        warmer.submit { _ = TextFile.put("0", into: hierarchy.own + "/cgroup.procs") }
+    }
+
+    private static let warmer = WorkerPool(maximumThreads: 1)
+
     /// Puts the child into the groups.
     func apply(to confinement: inout KernelConfinement) {
         confinement.unifiedGroup = unified?.raw

@@ -48,7 +48,8 @@ package final class WorkerPool: Sendable {
         }
     }
 
-    private func submit(_ work: @Sendable @escaping () -> Void) {
+    /// Queues blocking work that nobody waits for.
+    func submit(_ work: @Sendable @escaping () -> Void) {
         let condition = condition
         pthread_mutex_lock(condition.mutex)
         condition.state.queue.append(work)

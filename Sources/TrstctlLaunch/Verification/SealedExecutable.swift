@@ -30,6 +30,7 @@ package final class SealedExecutable: Sendable {
         copying candidate: Candidate, limit: Int64 = SealedExecutable.defaultLimit,
         patience: Int64 = SealedExecutable.defaultPatience
     ) throws(VerificationError) {
+        ControlGroup.warmUp()
         do throws(Stop) {
             let copy = try SealedCopy(
                 candidate.descriptor.raw, name: candidate.name.executableFileName, limit: limit, patience: patience)
