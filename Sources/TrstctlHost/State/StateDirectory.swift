@@ -87,4 +87,8 @@ final class ApplyLock: Sendable {
     init(descriptor: consuming OwnedDescriptor) {
         self.descriptor = descriptor
     }
+
+    /// Closing alone would not do: a process that is being started has the descriptor too until it runs its program,
+    /// and the lock belongs to both (flock(2)).
+    deinit { flock(descriptor.raw, LOCK_UN) }
 }
