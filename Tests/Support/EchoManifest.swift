@@ -54,6 +54,11 @@ package struct EchoManifest {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// The digest of a file, quoted: one of digits only would be a number in YAML.
+    ///
+    /// - Throws: when it cannot be read.
+    package static func pin(_ path: String) throws -> String { "\"\(try digest(path))\"" }
+
     /// The digest of a file, as it stands in a manifest.
     ///
     /// - Throws: when it cannot be read.

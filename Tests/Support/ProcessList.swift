@@ -3,12 +3,14 @@ import Glibc
 
 /// What this process and its children hold, as /proc tells.
 package enum ProcessList {
-    /// Running children of this process whose words or environment name a path.
+    /// Running children of a process whose words or environment name a path.
     ///
-    /// - Parameter text: for example a test's own directory, which nothing else names.
+    /// - Parameters:
+    ///   - text: for example a test's own directory, which nothing else names.
+    ///   - parent: whose children; this process's by default.
     /// - Returns: their numbers.
-    package static func running(in text: String) -> [Int32] {
-        children(of: getpid()).filter { pid in
+    package static func running(in text: String, of parent: Int32 = getpid()) -> [Int32] {
+        children(of: parent).filter { pid in
             ["cmdline", "environ"].contains { file in
                 guard let data = FileManager.default.contents(atPath: "/proc/\(pid)/\(file)") else { return false }
                 return data.range(of: Data(text.utf8)) != nil
@@ -30,9 +32,21 @@ package enum ProcessList {
         ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count
     }
 
-    /// The most memory that this process has ever used, in bytes.
-    package static var peakMemory: Int {
-        let text = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    /// Whether something becomes true once the tests that run at the same time are done; what leaked stays.
+    ///
+    /// - Parameter condition: for example that no more descriptors are open than before.
+    /// - Returns: false when it did not within two minutes.
+    package static func settles(_ condition: () -> Bool) async -> Bool {
+        for _ in 0..<1_200 {
+            if condition() { return true }
+            try? await Task.sleep(for: .milliseconds(100))
+        }
+        return false
+    }
+
+    /// The most memory that a process has ever used, in bytes; 0 when there is no such process.
+    package static func peakMemory(of pid: Int32) -> Int {
+        let text = (try? String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)) ?? ""
         let line = text.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
         return (line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) } ?? 0)
             << 10

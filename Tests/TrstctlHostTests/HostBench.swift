@@ -82,11 +82,8 @@ final class HostBench: Sendable {
     /// Applies to a hostile target and then, in the same run, to a healthy one.
     ///
     /// - Returns: the hostile target's report; the healthy one was deployed.
-    func apply(_ name: String, change: (inout TrstctlHost.Host.Options) -> Void = { _ in }) async throws -> TargetReport
-    {
-        var options = try host([name, "echo"]).options
-        change(&options)
-        let report = try await TrstctlHost.Host(options).apply([])
+    func apply(_ name: String) async throws -> TargetReport {
+        let report = try await host([name, "echo"]).apply([])
         try expectHealthy(report)
         return try #require(report.targets.first)
     }

@@ -5,7 +5,7 @@ import TrstctlHost
 import TrstctlTestSupport
 
 /// Credentials that must not be deployed: refused before the connector could touch anything.
-@Suite("Bad credentials on the command line")
+@Suite("Bad credentials on the command line", .ownThreads)
 struct BadCredentialTests {
     private func expectRefusal(
         _ says: String, _ location: SourceLocation = #_sourceLocation,

@@ -5,7 +5,7 @@ import TrstctlHost
 import TrstctlTestSupport
 
 /// Manifests that are no manifests: exit code 2, one clear error, in bounded time and memory.
-@Suite("Bad manifests on the command line")
+@Suite("Bad manifests on the command line", .ownThreads)
 struct BadManifestTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var testDescription: String

@@ -5,7 +5,7 @@ import TrstctlHost
 import TrstctlTestSupport
 
 /// Pins and connectors that are not what they should be: refused, with nothing touched.
-@Suite("Bad pins and connectors")
+@Suite("Bad pins and connectors", .ownThreads)
 struct BadPinTests {
     private static let digest = String(repeating: "0123456789abcdef", count: 4)
 
@@ -55,6 +55,7 @@ struct BadPinTests {
         try site.command.write(manifest: manifest.text)
 
         let path = "\(site.command.plugins)/trstctl-connector-echo"
+        let pinned = try EchoManifest.digest(path)
         var content = try Data(contentsOf: URL(fileURLWithPath: path))
         content[content.count / 2] ^= 1
         try content.write(to: URL(fileURLWithPath: path))
@@ -64,7 +65,7 @@ struct BadPinTests {
         #expect(outcome.code == 3, "\(outcome)")
         let target = try #require(try outcome.json(RunReport.self).targets.first)
         #expect(target.outcome == .refused)
-        #expect(target.detail.contains(try #require(site.manifest.pins)))
+        #expect(target.detail.contains(pinned))
         #expect(target.detail.contains(try EchoManifest.digest(path)))
         #expect(target.detail.contains("trstctl plugin pin echo"))
         #expect(try FileStamp(site.live("one")) == before)
@@ -108,7 +109,7 @@ struct BadPinTests {
     func pinnedText() async throws {
         var site = try EchoSite()
         let path = try site.command.scratch.write("hello", to: "plugins/trstctl-connector-echo", mode: 0o755)
-        site.manifest.pins = try EchoManifest.digest(path)
+        site.manifest.pins = try EchoManifest.pin(path)
         try site.command.write(manifest: site.manifest.text)
         let outcome = try await site.command.run("apply")
         #expect(outcome.code == 3, "\(outcome)")
@@ -119,7 +120,7 @@ struct BadPinTests {
     func othersGoOn() async throws {
         let site = try EchoSite()
         try HostileConnector.shared().install("junk", in: site.command.plugins)
-        let digest = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-junk")
+        let digest = try EchoManifest.pin("\(site.command.plugins)/trstctl-connector-junk")
         let text = site.manifest.text
             .replacing("plugins:\n", with: "plugins:\n  junk: { sha256: [\(digest)] }\n")
             .replacing("targets:\n", with: "targets:\n  bad: { connector: junk, credential: www }\n")

@@ -22,7 +22,7 @@ struct EchoSite {
         credential = try command.pki.issue("www.example.com")
         let live = command.scratch.file("live")
         manifest = EchoManifest(
-            credential, pins: try EchoManifest.digest(connector),
+            credential, pins: try EchoManifest.pin(connector),
             names.map { .init($0, config.merging(["state_path": "\(live)/\($0)"]) { $1 }) })
         manifest.grants = ["fs.read: [\(live)/]", "fs.write: [\(live)/]"]
         try command.write(manifest: manifest.text)

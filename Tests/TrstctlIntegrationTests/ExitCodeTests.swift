@@ -4,7 +4,7 @@ import TrstctlHost
 import TrstctlTestSupport
 
 /// The exit codes that scripts rely on, and what is printed with them.
-@Suite("Exit codes of the command line")
+@Suite("Exit codes of the command line", .ownThreads)
 struct ExitCodeTests {
     @Test("A plan finds differences, an apply deploys, and the next plan and apply have nothing to do")
     func planApplyPlan() async throws {

@@ -5,7 +5,7 @@ import TrstctlHost
 import TrstctlTestSupport
 
 /// The whole way to a real NGINX: command, pinned and confined connector, broker, reload, proof by handshake.
-@Suite("Deployments to a real NGINX")
+@Suite("Deployments to a real NGINX", .ownThreads)
 struct NGINXTests {
     fileprivate struct Site {
         let command: TrstctlCommand
@@ -25,7 +25,7 @@ struct NGINXTests {
                 ? ["combined": nginx.certificate]
                 : ["certificate": nginx.certificate, "key": nginx.key, "certificate_mode": "\"0640\""]
             manifest = EchoManifest(
-                first, pins: "\"\(try EchoManifest.digest(connector))\"",
+                first, pins: try EchoManifest.pin(connector),
                 [.init("edge", files.merging(["nginx": "[\(nginx.words)]"]) { $1 })])
             manifest.connector = "nginx"
             manifest.targets[0].probe = "{ address: \"\(nginx.address)\", server_name: www.example.com }"
@@ -176,7 +176,7 @@ struct NGINXTests {
 extension NGINXTests.Site {
     /// After a reload the old worker may still be ending.
     fileprivate func waitForWorkers() async throws {
-        for _ in 0..<2_000 where nginx.workers.count != 1 { try await Task.sleep(for: .milliseconds(10)) }
+        for _ in 0..<12_000 where nginx.workers.count != 1 { try await Task.sleep(for: .milliseconds(10)) }
         try #require(nginx.workers.count == 1)
     }
 }

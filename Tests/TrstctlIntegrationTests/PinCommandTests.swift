@@ -4,7 +4,7 @@ import TrstctlHost
 import TrstctlTestSupport
 
 /// `plugin pin`: it writes what it says, where it says, and leaves the rest alone.
-@Suite("Pinning from the command line")
+@Suite("Pinning from the command line", .ownThreads)
 struct PinCommandTests {
     @Test("A pin is written with the grants that the targets need; comments stay; a second pin writes nothing")
     func pins() async throws {

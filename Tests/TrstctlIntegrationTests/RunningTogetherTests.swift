@@ -2,10 +2,12 @@ import Foundation
 import Glibc
 import Testing
 import TrstctlHost
+import TrstctlLaunch
+import TrstctlSystem
 import TrstctlTestSupport
 
 /// Several targets in one run, several runs at one time, and runs that are interrupted.
-@Suite("Runs side by side")
+@Suite("Runs side by side", .ownThreads)
 struct RunningTogetherTests {
     @Test("Targets of one connector share its process and run at the same time")
     func sharedProcess() async throws {
@@ -46,7 +48,7 @@ struct RunningTogetherTests {
         site.manifest.grants.append("process.exec: [[/bin/sleep, \"600\"]]")
         try site.command.write(manifest: site.manifest.text)
         let run = try site.command.start(["apply", "--parallel", "1"])
-        try await waitUntil { ProcessList.children(of: run.processID).count == 2 }
+        try await waitUntil { !ProcessList.running(in: "/bin/sleep", of: run.processID).isEmpty }
         try #require(String(contentsOfFile: path, encoding: .utf8) == "echo\n")
         return Stuck(
             site: site, run: run, processes: ProcessList.children(of: run.processID), path: path, before: before)
@@ -90,12 +92,18 @@ struct RunningTogetherTests {
         var site = try EchoSite()
         let path = try HostileConnector.shared().install("silent", in: site.command.plugins)
         site.manifest.connector = "silent"
-        site.manifest.pins = try EchoManifest.digest(path)
+        site.manifest.pins = try EchoManifest.pin(path)
         try site.command.write(manifest: site.manifest.text)
         let run = try site.command.start(["apply"])
-        try await waitUntil { !ProcessList.children(of: run.processID).isEmpty }
-        let connector = try #require(ProcessList.children(of: run.processID).first)
-        run.signal(SIGINT)
+        let started = OneShot<Int32>()
+        try await waitUntil {
+            guard let connector = ProcessList.children(of: run.processID).first else { return false }
+            // At once: the handshake's deadline comes soon.
+            run.signal(SIGINT)
+            started.set(connector)
+            return true
+        }
+        let connector = try #require(started.value)
         let outcome = await run.outcome()
         #expect(outcome.code == 1, "\(outcome)")
         #expect(outcome.output.contains("1 cancelled"), "\(outcome)")
@@ -108,18 +116,42 @@ struct RunningTogetherTests {
         var stuck = try await stuck()
         stuck.run.signal(SIGKILL)
         _ = await stuck.run.outcome()
-        try await waitUntil { stuck.processes.filter(ProcessList.isRunning) == [] }
+        try await waitUntil { [stuck] in stuck.processes.filter(ProcessList.isRunning) == [] }
         stuck.site.manifest.targets[0].config["run"] = nil
         try stuck.site.command.write(manifest: stuck.site.manifest.text)
         #expect(try await stuck.site.command.run("apply").code == 0)
     }
 
-    /// Looks again and again, for at most 30 seconds.
-    private func waitUntil(_ condition: () -> Bool) async throws {
-        for _ in 0..<3_000 {
-            if condition() { return }
-            try await Task.sleep(for: .milliseconds(10))
+    @Test("A connector that prints 200 MB costs the host no memory")
+    func floods() async throws {
+        var site = try EchoSite()
+        let path = try HostileConnector.shared().install("floods", in: site.command.plugins)
+        site.manifest.connector = "floods"
+        site.manifest.pins = try EchoManifest.pin(path)
+        site.manifest.targets = [.init("one", ["path": site.live("done")])]
+        try site.command.write(manifest: site.manifest.text)
+        let run = try site.command.start(["apply"])
+        // It writes the file when it has printed everything.
+        try await waitUntil { [site] in FileManager.default.fileExists(atPath: site.live("done")) }
+        #expect((1..<100 << 20).contains(ProcessList.peakMemory(of: run.processID)))
+        run.signal(SIGINT)
+        let outcome = await run.outcome()
+        #expect(outcome.code == 1)
+        #expect(outcome.errors.utf8.count < 4 << 20)
+        #expect(site.files == [])
+    }
+
+    /// Looks again and again, for at most two minutes.
+    ///
+    /// It looks from the event loop: tests that block keep the other threads busy.
+    private func waitUntil(_ condition: @Sendable @escaping () -> Bool) async throws {
+        let isSeen = try await EventLoop.run {
+            for _ in 0..<12_000 {
+                if condition() { return true }
+                _ = await OneShot<Bool>().wait(until: .after(milliseconds: 10))
+            }
+            return false
         }
-        Issue.record("what was waited for did not happen")
+        #expect(isSeen, "what was waited for did not happen")
     }
 }

@@ -487,6 +487,22 @@ static void answer_read(const struct frame *call) {
     send_frame(reply_frame(scope.id, 0, NULL, READ, response));
 }
 
+/// One endless line on stdout, short ones on stderr; 200 MB.
+static void flood(void) {
+    static char blocks[2][1 << 16];
+    memset(blocks, 'f', sizeof blocks);
+    for (size_t at = 79; at < sizeof blocks[1]; at += 80) blocks[1][at] = '\n';
+    for (int i = 0; i < 1600; i++)
+        for (int descriptor = 1; descriptor <= 2; descriptor++) {
+            size_t left = sizeof blocks[0];
+            while (left) {
+                ssize_t count = write(descriptor, blocks[descriptor - 1], left);
+                if (count <= 0) _exit(95);
+                left -= count;
+            }
+        }
+}
+
 static void answer_apply(const struct frame *call) {
     struct frame scope = *call;
     char summary[128] = "done";
@@ -557,6 +573,11 @@ static void answer_apply(const struct frame *call) {
             send_frame(reply_frame(scope.id, 1, "cancelled", 0, nothing()));
             return;
         }
+        if (is("floods")) {
+            flood();
+            write_file(&scope, target_path);
+            wait_forever();
+        }
         if (is("exits-in-apply")) {
             write_file(&scope, target_path);
             _exit(7);
@@ -575,22 +596,6 @@ static void answer_apply(const struct frame *call) {
     put_number(&response, 1, 1);
     put_text(&response, 2, summary);
     send_frame(reply_frame(scope.id, 0, NULL, APPLY, response));
-}
-
-/// One endless line on stdout, short ones on stderr; 200 MB.
-static void flood(void) {
-    static char blocks[2][1 << 16];
-    memset(blocks, 'f', sizeof blocks);
-    for (size_t at = 79; at < sizeof blocks[1]; at += 80) blocks[1][at] = '\n';
-    for (int i = 0; i < 1600; i++)
-        for (int descriptor = 1; descriptor <= 2; descriptor++) {
-            size_t left = sizeof blocks[0];
-            while (left) {
-                ssize_t count = write(descriptor, blocks[descriptor - 1], left);
-                if (count <= 0) _exit(95);
-                left -= count;
-            }
-        }
 }
 
 /// Sends many calls at once; returns how many were answered with RESOURCE_EXHAUSTED.

@@ -7,7 +7,7 @@ import TrstctlTestSupport
 @testable import TrstctlLaunch
 
 /// Connectors that get the handshake wrong: each is refused with its own error, leaves nothing, and harms nobody.
-@Suite("Hostile handshakes")
+@Suite("Hostile handshakes", .ownThreads)
 struct SessionHandshakeTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var name: String
