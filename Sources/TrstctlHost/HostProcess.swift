@@ -11,9 +11,17 @@ enum HostProcess {
         var limit = rlimit(rlim_cur: 0, rlim_max: 0)
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
         _ = trstctl_undumpable()
+        refuseBacktraces()
         raiseOpenFiles()
         trstctl_tune_malloc()
     }()
+
+    /// Swift's runtime would print registers and the memory that they point to when this process crashes.
+    ///
+    /// SWIFT_BACKTRACE is read before any code of ours runs, so its signal handlers are taken away instead.
+    private static func refuseBacktraces() {
+        for number in [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGTRAP] { signal(number, SIG_DFL) }
+    }
 
     /// A connector must not be able to make the host run out of descriptors.
     private static func raiseOpenFiles() {

@@ -7,12 +7,20 @@ package enum BuiltProduct {
         package let description: String
     }
 
-    /// Finds it beside the test bundle, whose path is this process's or one of its arguments.
+    /// Finds it beside the test bundle, whose path is this process's or one of its arguments; or in the directory that
+    /// `TRSTCTL_PRODUCTS` names, with which the tests run what is released instead.
     ///
     /// - Parameter name: for example `trstctl` or `trstctl-connector-echo`.
     /// - Returns: its absolute path.
     /// - Throws: `NotBuilt`.
     package static func path(_ name: String) throws(NotBuilt) -> String {
+        if let products = ProcessInfo.processInfo.environment["TRSTCTL_PRODUCTS"] {
+            let path = "\(products)/\(name)"
+            guard FileManager.default.isExecutableFile(atPath: path) else {
+                throw NotBuilt(description: "\(path) is not there: swift build -c release --disable-local-rpath")
+            }
+            return path
+        }
         let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
         for start in [own] + CommandLine.arguments where start.hasPrefix("/") {
             var folder = URL(fileURLWithPath: start).deletingLastPathComponent()

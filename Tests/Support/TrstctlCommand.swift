@@ -91,7 +91,10 @@ package final class RunningCommand: Sendable {
         var request = SpawnRequest(
             .path(Bytes(path)), arguments: words.map { Bytes($0) }, standardOutput: output.raw,
             standardError: errors.raw)
-        request.environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=\(home)"].map { Bytes($0) }
+        // The host must not print memory when it crashes, even where backtraces are asked for.
+        request.environment = [
+            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=\(home)", "SWIFT_BACKTRACE=enable=yes,color=no",
+        ].map { Bytes($0) }
         request.groupEndsWithLeader = !leavesChildren
         child = try ChildProcess.spawn(request)
     }

@@ -122,6 +122,17 @@ struct RunningTogetherTests {
         #expect(try await stuck.site.command.run("apply").code == 0)
     }
 
+    @Test(
+        "A host that crashes prints no memory, and takes its connectors with it", arguments: [SIGSEGV, SIGABRT, SIGILL])
+    func crashedHost(_ signal: Int32) async throws {
+        let stuck = try await stuck()
+        stuck.run.signal(signal)
+        let outcome = await stuck.run.outcome()
+        #expect(outcome.code == -1, "a signal ended it: \(outcome)")
+        #expect(!outcome.errors.contains("crashed") && !outcome.errors.contains("Registers"), "\(outcome)")
+        try await waitUntil { [stuck] in stuck.processes.filter(ProcessList.isRunning) == [] }
+    }
+
     @Test("A connector that prints 200 MB costs the host no memory")
     func floods() async throws {
         var site = try EchoSite()

@@ -18,9 +18,12 @@ package final class WorkerPool: Sendable {
         // Allocated once and never moved, as POSIX requires of its mutexes and conditions.
         let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         let signal = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-        var state = State()
+        // Not a stored property: the optimiser of Swift 6.3 merges the accesses of two statements into one that it
+        // does not end on every path, and the next access is then fatal (spec/DECISIONS.md, 52).
+        let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
 
         init() {
+            state.initialize(to: State())
             pthread_mutex_init(mutex, nil)
             pthread_cond_init(signal, nil)
         }
@@ -28,6 +31,8 @@ package final class WorkerPool: Sendable {
         deinit {
             pthread_cond_destroy(signal)
             pthread_mutex_destroy(mutex)
+            state.deinitialize(count: 1)
+            state.deallocate()
             signal.deallocate()
             mutex.deallocate()
         }
@@ -52,10 +57,10 @@ package final class WorkerPool: Sendable {
     func submit(_ work: @Sendable @escaping () -> Void) {
         let condition = condition
         pthread_mutex_lock(condition.mutex)
-        condition.state.queue.append(work)
-        let waiting = condition.state.queue.count - condition.state.first
-        let mustStart = condition.state.idle < waiting && condition.state.threads < maximumThreads
-        if mustStart { condition.state.threads += 1 }
+        condition.state.pointee.queue.append(work)
+        let waiting = condition.state.pointee.queue.count - condition.state.pointee.first
+        let mustStart = condition.state.pointee.idle < waiting && condition.state.pointee.threads < maximumThreads
+        if mustStart { condition.state.pointee.threads += 1 }
         pthread_cond_signal(condition.signal)
         pthread_mutex_unlock(condition.mutex)
         if mustStart { Worker.startThread { WorkerPool.work(condition) } }
@@ -64,20 +69,20 @@ package final class WorkerPool: Sendable {
     private static func work(_ condition: Condition) {
         pthread_mutex_lock(condition.mutex)
         while true {
-            if condition.state.first < condition.state.queue.count {
-                let work = condition.state.queue[condition.state.first]
-                condition.state.first += 1
-                if condition.state.first == condition.state.queue.count {
-                    condition.state.queue.removeAll(keepingCapacity: true)
-                    condition.state.first = 0
+            if condition.state.pointee.first < condition.state.pointee.queue.count {
+                let work = condition.state.pointee.queue[condition.state.pointee.first]
+                condition.state.pointee.first += 1
+                if condition.state.pointee.first == condition.state.pointee.queue.count {
+                    condition.state.pointee.queue.removeAll(keepingCapacity: true)
+                    condition.state.pointee.first = 0
                 }
                 pthread_mutex_unlock(condition.mutex)
                 work()
                 pthread_mutex_lock(condition.mutex)
             } else {
-                condition.state.idle += 1
+                condition.state.pointee.idle += 1
                 pthread_cond_wait(condition.signal, condition.mutex)
-                condition.state.idle -= 1
+                condition.state.pointee.idle -= 1
             }
         }
     }
