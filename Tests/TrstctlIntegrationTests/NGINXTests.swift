@@ -7,56 +7,11 @@ import TrstctlTestSupport
 /// The whole way to a real NGINX: command, pinned and confined connector, broker, reload, proof by handshake.
 @Suite("Deployments to a real NGINX", .ownThreads)
 struct NGINXTests {
-    fileprivate struct Site {
-        let command: TrstctlCommand
-        let nginx: PrivateNGINX
-        var manifest: EchoManifest
-
-        /// What the clients were served before the first deployment.
-        let first: TestCredential
-
-        init(isCombined: Bool = false) async throws {
-            command = try TrstctlCommand()
-            first = try command.pki.issue("first.example.com")
-            nginx = try await PrivateNGINX(serving: first, isCombined: isCombined)
-            let connector = try BuiltProduct.install("nginx", in: command.plugins)
-            let files =
-                isCombined
-                ? ["combined": nginx.certificate]
-                : ["certificate": nginx.certificate, "key": nginx.key, "certificate_mode": "\"0640\""]
-            manifest = EchoManifest(
-                first, pins: try EchoManifest.pin(connector),
-                [.init("edge", files.merging(["nginx": "[\(nginx.words)]"]) { $1 })])
-            manifest.connector = "nginx"
-            manifest.targets[0].probe = "{ address: \"\(nginx.address)\", server_name: www.example.com }"
-            manifest.grants = [
-                "fs.read: [\(nginx.directory.path)/tls/]", "fs.write: [\(nginx.directory.path)/tls/]",
-                "net.dial: [\"\(nginx.address)\"]",
-                "process.exec: [[\(nginx.words), -t], [\(nginx.words), -s, reload]]",
-            ]
-        }
-
-        /// Everything that a deployment could change.
-        func stamps() throws -> [FileStamp] { try [FileStamp(nginx.certificate), FileStamp(nginx.key)] }
-
-        mutating func use(_ credential: TestCredential) throws {
-            (manifest.certificate, manifest.key) = (credential.fullchainPath, credential.keyPath)
-            try command.write(manifest: manifest.text)
-        }
-
-        func apply() async throws -> (TrstctlCommand.Outcome, TargetReport) {
-            let outcome = try await command.run("apply", "--json")
-            // After a reload the worker of before still answers for a moment.
-            try await waitForWorkers()
-            return (outcome, try #require(try outcome.json(RunReport.self).targets.first, "\(outcome)"))
-        }
-    }
-
     @Test(
         "A renewed certificate is served; the second apply writes nothing and reloads nothing",
         arguments: [false, true])
     func deploys(_ isCombined: Bool) async throws {
-        var site = try await Site(isCombined: isCombined)
+        var site = try await NGINXSite(isCombined: isCombined)
         let renewed = try site.command.pki.issue("www.example.com")
         try site.use(renewed)
 
@@ -88,7 +43,7 @@ struct NGINXTests {
 
     @Test("A key of another certificate is refused before anything is touched")
     func mismatchedKey() async throws {
-        var site = try await Site()
+        var site = try await NGINXSite()
         try site.use(try site.command.pki.issue("www.example.com"))
         site.manifest.key = try site.command.pki.issue("other.example.com").keyPath
         try site.command.write(manifest: site.manifest.text)
@@ -103,7 +58,7 @@ struct NGINXTests {
 
     @Test("A configuration that NGINX refuses: both files are put back as they were, with NGINX's own words")
     func brokenConfiguration() async throws {
-        var site = try await Site()
+        var site = try await NGINXSite()
         try #require(chmod(site.nginx.certificate, 0o604) == 0)
         try #require(chmod(site.nginx.key, 0o440) == 0)
         if getuid() == 0 { try #require(chown(site.nginx.key, 1, 2) == 0) }
@@ -131,7 +86,7 @@ struct NGINXTests {
 
     @Test("One flipped byte of the connector: refused, NGINX untouched")
     func flippedByte() async throws {
-        var site = try await Site()
+        var site = try await NGINXSite()
         try site.use(try site.command.pki.issue("www.example.com"))
         let path = "\(site.command.plugins)/trstctl-connector-nginx"
         var content = try Data(contentsOf: URL(fileURLWithPath: path))
@@ -147,7 +102,7 @@ struct NGINXTests {
 
     @Test("Files that are right but not yet served are reloaded, and a key of the wrong mode is mended")
     func mendsWhatDiffers() async throws {
-        var site = try await Site()
+        var site = try await NGINXSite()
         try site.use(site.first)
         try #require(chmod(site.nginx.key, 0o644) == 0)
         let (outcome, report) = try await site.apply()
@@ -170,13 +125,5 @@ struct NGINXTests {
         #expect(try await site.apply().0.code == 0)
         #expect(try await site.nginx.served() == renewed.fingerprint)
         #expect(try site.stamps() == stamps)
-    }
-}
-
-extension NGINXTests.Site {
-    /// After a reload the old worker may still be ending.
-    fileprivate func waitForWorkers() async throws {
-        for _ in 0..<12_000 where nginx.workers.count != 1 { try await Task.sleep(for: .milliseconds(10)) }
-        try #require(nginx.workers.count == 1)
     }
 }
