@@ -75,6 +75,7 @@ package final class BrokerScope: Sendable {
             let refusal = error
             record.outcome = refusal.isDenial ? .denied : .failed
             if record.object.isEmpty { record.object = cut(refusal.object, toUTF8: EffectRecord.textLimit) }
+            record.code = refusal.code.rawValue
             record.reason = cut("\(refusal.code.rawValue): \(refusal.message)", toUTF8: EffectRecord.textLimit)
             reply = Wire.Reply(status: refusal.status)
         }

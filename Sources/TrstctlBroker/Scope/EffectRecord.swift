@@ -25,6 +25,8 @@ package struct EffectRecord: Hashable, Sendable {
     package var bytes: Int
     /// How long it took.
     package var milliseconds: Int64
+    /// The `EffectError.Code` of what was refused or failed; nil when nothing was.
+    package var code: String?
     /// Why it was refused or failed, or how a command ended, at most 1 KiB; nil when there is nothing to say.
     package var reason: String?
 }

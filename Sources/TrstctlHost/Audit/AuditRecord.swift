@@ -34,6 +34,8 @@ package struct AuditRecord: Codable, Hashable, Sendable {
     package var grant: String?
     /// `allowed`, `denied`, `failed`, `planned`; for outcomes the word of the report.
     package var outcome: String
+    /// Why it was refused, denied or failed, in one word (`spec/reasons.md`).
+    package var code: String?
     package var reason: String?
     package var bytes: Int?
     package var milliseconds: Int64?
@@ -54,6 +56,7 @@ package struct AuditRecord: Codable, Hashable, Sendable {
         operation = record.operation
         object = record.object
         grant = record.grant
+        code = record.code
         reason = record.reason
         bytes = record.bytes
         milliseconds = record.milliseconds

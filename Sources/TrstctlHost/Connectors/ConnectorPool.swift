@@ -142,6 +142,7 @@ package final class ConnectorPool: Sendable {
             note(report, .start, "started", (report.warnings + [layers.description]).joined(separator: "; "))
             return .success(RunningConnector(session: session, report: report, scopes: scopes))
         } catch {
+            report.code = ReasonCode(error).description
             report.error = "\(error)"
             note(report, .refusal, "refused", report.error)
             return .failure(ConnectorRefusal(description: "\(error)", report: report))
@@ -164,6 +165,7 @@ package final class ConnectorPool: Sendable {
         var record = AuditRecord(event, run: audit.run, connector: report.name, outcome: outcome)
         record.digest = report.sha256.isEmpty ? nil : report.sha256
         record.object = report.path.isEmpty ? nil : report.path
+        record.code = report.code.isEmpty ? nil : report.code
         record.reason = reason
         audit.write(record)
     }

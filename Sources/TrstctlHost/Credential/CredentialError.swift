@@ -5,14 +5,30 @@ package struct CredentialError: Error, Equatable, Sendable, CustomStringConverti
     /// What is wrong.
     package enum Code: String, CaseIterable, Sendable {
         // The files.
-        case missing, unreadable, notRegular, empty, tooBig, changing
+        case missing
+        case unreadable
+        case notRegular = "not-regular"
+        case empty
+        case tooBig = "too-big"
+        case changing
         // What is in them.
-        case notPEM, malformed, noCertificate, tooManyCertificates
-        case noKey, severalKeys, keyEncrypted, keyUnsupported
+        case notPEM = "not-pem"
+        case malformed
+        case noCertificate = "no-certificate"
+        case tooManyCertificates = "too-many-certificates"
+        case noKey = "no-key"
+        case severalKeys = "several-keys"
+        case keyEncrypted = "key-encrypted"
+        case keyUnsupported = "key-unsupported"
         // How it fits together.
-        case keyMismatch, leafNotFirst, duplicateCertificate, chainMisordered, chainBroken
+        case keyMismatch = "key-mismatch"
+        case leafNotFirst = "leaf-not-first"
+        case duplicateCertificate = "duplicate-certificate"
+        case chainMisordered = "chain-misordered"
+        case chainBroken = "chain-broken"
         // Time.
-        case expired, notYetValid
+        case expired
+        case notYetValid = "not-yet-valid"
         // OpenSSL itself failed.
         case cryptography
     }

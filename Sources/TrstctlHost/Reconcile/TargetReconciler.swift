@@ -29,6 +29,7 @@ struct TargetReconciler: Sendable {
     /// A target's failure on the way: the step, one sentence, evidence.
     struct Failure: Error {
         var stage: TargetReport.Stage
+        var code: ReasonCode
         var summary: String
         var detail = ""
         var isRefusal = false
@@ -41,6 +42,7 @@ struct TargetReconciler: Sendable {
         var report = TargetReport(
             target: target.name.text, connector: target.connector.text, credential: target.credential.text)
         guard !Task.isCancelled else {
+            report.code = ReasonCode(.cancelled).description
             report.summary = "the run was interrupted before its turn"
             note(report)
             return report
@@ -53,6 +55,7 @@ struct TargetReconciler: Sendable {
                 error.isRefusal
                 ? (Task.isCancelled ? .cancelled : .refused) : error.couldNotRevert ? .revertFailed : .failed
             report.stage = error.stage
+            report.code = (Task.isCancelled ? ReasonCode(.cancelled) : error.code).description
             report.summary = error.summary
             report.detail = error.detail
         }
@@ -66,6 +69,7 @@ struct TargetReconciler: Sendable {
         var record = AuditRecord(
             .outcome, run: audit.run, connector: report.connector, outcome: report.outcome.rawValue)
         record.target = report.target
+        record.code = report.code
         record.object = report.fingerprint.isEmpty ? nil : report.fingerprint
         record.reason = report.stage.map { "\($0.rawValue): \(report.summary)" }
         audit.write(record)
@@ -88,7 +92,8 @@ struct TargetReconciler: Sendable {
         guard !planned.changes.isEmpty || planned.wouldChange else {
             guard live.isInSync || live.fingerprint == credential.fingerprint else {
                 throw Failure(
-                    stage: .plan, summary: "the connector has nothing to do, yet the credential is not live",
+                    stage: .plan, code: ReasonCode(.notLive),
+                    summary: "the connector has nothing to do, yet the credential is not live",
                     detail: "expected fingerprint \(credential.fingerprint)\nfound    "
                         + (live.fingerprint.isEmpty ? "none" : live.fingerprint)
                         + "\nThis is a bug of the connector, or its configuration names other files than the server's.")
@@ -112,13 +117,15 @@ struct TargetReconciler: Sendable {
 
     private func loadCredential(_ target: Target) async throws(Failure) -> Credential {
         guard let source = manifest.credential(target.credential) else {
-            throw Failure(stage: .credential, summary: "the manifest has no credential \(target.credential.text)")
+            throw Failure(
+                stage: .credential, code: ReasonCode(ManifestError.Code.unknownReference),
+                summary: "the manifest has no credential \(target.credential.text)")
         }
         do {
             return try await credentials.credential(source)
         } catch {
             throw Failure(
-                stage: .credential, summary: "the credential \(source.name.text) cannot be deployed",
+                stage: .credential, code: ReasonCode(error), summary: "the credential \(source.name.text) cannot be deployed",
                 detail: "\(error)")
         }
     }
@@ -128,7 +135,7 @@ struct TargetReconciler: Sendable {
             return try await pool.connector(target.connector)
         } catch {
             throw Failure(
-                stage: .connector, summary: "the connector \(target.connector.text) was refused",
+                stage: .connector, code: ReasonCode(error), summary: "the connector \(target.connector.text) was refused",
                 detail: error.description, isRefusal: true)
         }
     }
@@ -143,7 +150,7 @@ struct TargetReconciler: Sendable {
         let missing = declared.difference(from: approved)
         guard missing.isEmpty else {
             throw Failure(
-                stage: .grants,
+                stage: .grants, code: ReasonCode(.notApproved),
                 summary: "the connector \(target.connector.text) asks for more than the manifest approves",
                 detail: (["It asks for these grants, which are not approved under plugins: \(target.connector.text):"]
                     + missing.yamlLines.map { "    \($0)" } + [
@@ -160,7 +167,9 @@ struct TargetReconciler: Sendable {
             return try await ConnectorDeclaration.declare(
                 target, connector, directory: directory, timeout: timeouts.configure)
         } catch {
-            throw Failure(stage: .configuration, summary: "the configuration was not accepted", detail: "\(error)")
+            throw Failure(
+                stage: .configuration, code: ReasonCode(error), summary: "the configuration was not accepted",
+                detail: "\(error)")
         }
     }
 }

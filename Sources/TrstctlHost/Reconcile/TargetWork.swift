@@ -32,7 +32,8 @@ struct TargetWork: Sendable {
         let fingerprint = response.fingerprint
         guard fingerprint.isEmpty || SHA256Digest(hex: fingerprint) != nil else {
             throw Failure(
-                stage: .read, summary: "the connector answered Read with a fingerprint that is none",
+                stage: .read, code: ReasonCode(.badFingerprint),
+                summary: "the connector answered Read with a fingerprint that is none",
                 detail: "found \"\(printable(fingerprint))\", expected 64 lower-case hex digits")
         }
         return (fingerprint, response.inSync)
@@ -75,7 +76,8 @@ struct TargetWork: Sendable {
                 ? "" : "\(target.connector.text) says: \(readable(response.summary.utf8, limit: 256))"
             guard report.isProven || report.changes.isEmpty || !scope.changes.isEmpty else {
                 throw Failure(
-                    stage: .apply, summary: "the connector reports success, but changed nothing",
+                    stage: .apply, code: ReasonCode(.changedNothing),
+                    summary: "the connector reports success, but changed nothing",
                     detail: "Its rehearsal had changes to make, its deployment asked for none, and no probe is "
                         + "configured that could prove it. This is a bug of the connector.")
             }
@@ -163,7 +165,8 @@ struct TargetWork: Sendable {
         }
         guard found != expected else { return }
         throw Failure(
-            stage: .probe, summary: "\(probe.address.text) does not serve the deployed certificate",
+            stage: .probe, code: ReasonCode(.notServed),
+            summary: "\(probe.address.text) does not serve the deployed certificate",
             detail: "expected fingerprint \(expected)\nfound    "
                 + (found.isEmpty ? "none: \(reason)" : "fingerprint \(found)"))
     }
@@ -212,7 +215,9 @@ struct TargetWork: Sendable {
                 started: { scopes.bind(token, to: $0) })
         } catch {
             _ = await close(scope, commit: stage == .apply ? nil : false)
-            throw Failure(stage: stage, summary: "the connector \(target.connector.text) failed", detail: "\(error)")
+            throw Failure(
+                stage: stage, code: ReasonCode(error), summary: "the connector \(target.connector.text) failed",
+                detail: "\(error)")
         }
     }
 
@@ -225,7 +230,8 @@ struct TargetWork: Sendable {
 
     private func failure(_ stage: TargetReport.Stage, _ reply: Wire.Reply) -> Failure {
         let status = ReplyStatus(reply)
-        return Failure(stage: stage, summary: status.summary, detail: status.detail)
+        return Failure(
+            stage: stage, code: ReasonCode(answered: status.code), summary: status.summary, detail: status.detail)
     }
 }
 

@@ -32,6 +32,8 @@ package struct TargetReport: Codable, Sendable {
     /// The fingerprint that was at the target before; empty when there was none, or it was not looked at.
     package var liveFingerprint: String
     package var stage: Stage?
+    /// Why it was refused, failed or cancelled, in one word (`spec/reasons.md`); nil when all went well.
+    package var code: String?
     /// One sentence.
     package var summary: String
     /// Evidence and the next step, several lines.
@@ -93,6 +95,8 @@ package struct ConnectorReport: Codable, Sendable {
     package var warnings: [String]
     /// The layers of confinement that were active, for example `landlock-7`.
     package var confinement: [String]
+    /// Why it was refused, in one word (`spec/reasons.md`); empty when all went well.
+    package var code: String
     /// Why it was refused or died; empty when all went well.
     package var error: String
 
@@ -106,6 +110,7 @@ package struct ConnectorReport: Codable, Sendable {
         signature = ""
         warnings = []
         confinement = []
+        code = ""
         error = ""
     }
 }

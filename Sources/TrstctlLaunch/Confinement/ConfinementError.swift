@@ -15,6 +15,18 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
         case preparation(SystemError)
         /// Every layer was applied, or none had to be, and the start failed all the same.
         case start(SpawnError)
+
+        /// The stable word for reports and the audit log.
+        package var word: String {
+            switch self {
+            case .unsupportedKind(.script): "script"
+            case .unsupportedKind: "executable-format"
+            case .untrustedInterpreter: "untrusted-linker"
+            case .layer: "layer-missing"
+            case .preparation: "no-resources"
+            case .start: "spawn"
+            }
+        }
     }
 
     package let code: Code

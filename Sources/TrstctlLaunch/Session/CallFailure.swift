@@ -19,6 +19,15 @@ package enum CallFailure: Error, Hashable, Sendable, CustomStringConvertible {
         case .closed(let end): end.description
         }
     }
+
+    /// The stable word of a violation; nil where the failure is none.
+    var cause: String? {
+        switch self {
+        case .closed(.violation(let error)): error.code.rawValue
+        case .deadlineExceeded: "timeout"
+        default: nil
+        }
+    }
 }
 
 /// Why a connection ended.

@@ -76,12 +76,14 @@ package final class Session: Sendable {
             return SessionError(
                 .protocolViolation, connector: name, message: "violated the protocol: \(error)",
                 output: process.standardError.tail,
-                fix: "This is a bug of the connector; report it to its author with this text.")
+                fix: "This is a bug of the connector; report it to its author with this text.",
+                cause: error.code.rawValue)
         case .closed(.writeStalled):
             return SessionError(
                 .timeout, connector: name, message: "stopped reading for \(timeouts.writeStall) ms",
                 output: process.standardError.tail,
-                fix: "This is a bug of the connector; report it to its author with this text.")
+                fix: "This is a bug of the connector; report it to its author with this text.",
+                cause: "stopped-reading")
         case .closed(let end):
             // The connection ends before the kernel has told how the process did.
             let exit = await process.exit.wait(until: .after(milliseconds: 1_000))

@@ -44,10 +44,12 @@ package struct SessionError: Error, Hashable, Sendable, CustomStringConvertible 
     /// The last lines that it printed on stderr, sanitised.
     package var output: [String]
     package var fix: String
+    /// The stable word of the error below this one, when it says more than `code`: which layer, which violation.
+    package var cause: String?
 
     package init(
         _ code: Code, connector: String, message: String, exit: ExitStatus? = nil, output: [String] = [],
-        fix: String = ""
+        fix: String = "", cause: String? = nil
     ) {
         self.code = code
         self.connector = connector
@@ -55,6 +57,7 @@ package struct SessionError: Error, Hashable, Sendable, CustomStringConvertible 
         self.exit = exit
         self.output = output
         self.fix = fix
+        self.cause = cause
     }
 
     package var description: String {

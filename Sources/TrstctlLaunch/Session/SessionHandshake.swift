@@ -90,7 +90,8 @@ extension Session {
         } catch {
             // If it died, that says more than the closed connection.
             let exit = await process.exit.wait(until: .after(milliseconds: 200))
-            throw SessionError(.hello, connector: name, message: "did not answer Hello: \(error)", exit: exit)
+            throw SessionError(
+                .hello, connector: name, message: "did not answer Hello: \(error)", exit: exit, cause: error.cause)
         }
         guard case .hello(let hello) = reply.result, reply.status?.code == .ok else {
             throw SessionError(

@@ -91,7 +91,9 @@ extension Session {
                 child: child, directory: directory, standardOutput: output.takeReader(),
                 standardError: error.takeReader(), log: request.log)
         } catch {
-            throw SessionError(.spawn, connector: request.name, message: "could not be started: \(error)")
+            throw SessionError(
+                .spawn, connector: request.name, message: "could not be started: \(error)",
+                cause: (error as? ConfinementError)?.code.word)
         }
     }
 

@@ -29,7 +29,7 @@ struct ConnectorSignature {
         do throws(SignatureError) {
             content = try SealedContent(descriptor: sealed.descriptor.raw)
         } catch {
-            throw Refusal(text: "\(error)")
+            throw Refusal(word: error.code.rawValue, text: "\(error)")
         }
         let outcome = policy.evaluate(
             content, connector: sealed.candidate.name.text, digest: sealed.digest.bytes, now: now,
@@ -37,7 +37,7 @@ struct ConnectorSignature {
         switch outcome {
         case .verified(let signature, let key): return .valid(key: key, notes: signature.notes)
         case .missingAllowed(let warning): return .absent(warning: warning)
-        case .refused(let refusal): throw Refusal(text: "\(refusal)")
+        case .refused(let refusal): throw Refusal(word: refusal.code.word, text: "\(refusal)")
         }
     }
 
@@ -60,12 +60,14 @@ struct ConnectorSignature {
                 name: rule.id.text, key: key, scope: .only([connector.text]), notBefore: rule.notBefore,
                 notAfter: rule.notAfter)
         } catch {
-            throw Refusal(text: "the key \(rule.id) cannot be used: \(error)")
+            throw Refusal(word: "key-unusable", text: "the key \(rule.id) cannot be used: \(error)")
         }
     }
 
     /// Why the connector must not run.
     struct Refusal: Error {
+        /// The stable word for reports and the audit log.
+        let word: String
         let text: String
     }
 }

@@ -18,7 +18,8 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
         /// The script names another interpreter than the manifest, or one that is not the pinned one.
         case interpreter(InterpreterFault)
         /// The signature that the manifest asks for is missing, wrong, or by nobody it trusts.
-        case signature(reason: String)
+        /// `word` is the stable one of `SignatureRefusal.Code`.
+        case signature(word: String, reason: String)
         /// Reading took longer than is waited.
         case tooSlow(milliseconds: Int64)
         /// The file did not arrive whole: it shrank or grew while it was copied.
@@ -80,7 +81,7 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
             lines = ["the connector \(connector.text) is a script, and the manifest does not say what may run it"]
         case .interpreter(let fault):
             lines = ["the connector \(connector.text) is a script that may not run: \(fault)"]
-        case .signature(let reason):
+        case .signature(_, let reason):
             lines = ["the connector \(connector.text) has no signature that counts: \(reason)"]
         case .tooSlow(let milliseconds):
             lines = ["the connector \(connector.text) could not be read within \(milliseconds) ms"]

@@ -62,7 +62,7 @@ package struct VerificationRules: Sendable {
         do throws(ConnectorSignature.Refusal) {
             return try ConnectorSignature(signature, trust).check(sealed)
         } catch {
-            throw sealed.candidate.refusal(.signature(reason: error.text), size: sealed.size)
+            throw sealed.candidate.refusal(.signature(word: error.word, reason: error.text), size: sealed.size)
         }
     }
 

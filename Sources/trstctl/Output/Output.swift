@@ -24,7 +24,7 @@ struct Output: Sendable {
     func failure(_ error: any Error, code: String) {
         Output.error("error: \(error)")
         guard isJSON else { return }
-        result(["code": code, "error": "\(error)"]) { "" }
+        result(["code": code, "reason": ReasonCode(error).description, "error": "\(error)"]) { "" }
     }
 
     /// Prints a line that a connector printed or logged.
