@@ -18,6 +18,7 @@ package struct Host: Sendable {
         /// This host's version.
         package var version: String
         package var timeouts = Session.Timeouts()
+        package var callTimeouts = CallTimeouts()
         /// Where socket directories are made; nil means the default of `RunDirectory`.
         package var runtimeBase: String?
         /// Connectors that may run although the manifest has no pin for them: the development override.
@@ -84,16 +85,17 @@ package struct Host: Sendable {
     }
 
     private func run(_ names: [String], _ goal: TargetReconciler.Goal) async throws -> RunReport {
-        let loaded = try loadManifest()
+        let loaded = try lintedManifest()
         let (manifest, directory) = (loaded.manifest, loaded.directory)
         let targets = try select(names, in: manifest)
         let overrides = try overrides()
         let audit = try openAudit(isRequired: goal == .apply)
         let pool = makePool(audit: audit, loaded, overrides)
-        let reconciler = TargetReconciler(
+        var reconciler = TargetReconciler(
             manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: audit)
+        reconciler.timeouts = options.callTimeouts
         let parallel = max(1, min(1_024, options.parallel))
-        return try await EventLoop.run {
+        return try await EventLoop.run { [reconciler] in
             let reports = await withTaskCancellationHandler {
                 await work(targets, reconciler, parallel, goal)
             } onCancel: {

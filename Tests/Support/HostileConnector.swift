@@ -86,7 +86,7 @@ package final class HostileConnector: Sendable {
         let compiler = Process()
         compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         compiler.arguments =
-            ["cc", "-static", "-O1", "-Wall", "-Wextra", "-Werror", "-DSCRATCH=\"\(scratch)\""] + flags
+            ["cc", "-static", "-pthread", "-O1", "-Wall", "-Wextra", "-Werror", "-DSCRATCH=\"\(scratch)\""] + flags
             + ["-o", path, source]
         try compiler.run()
         compiler.waitUntilExit()

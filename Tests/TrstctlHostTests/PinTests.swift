@@ -105,15 +105,17 @@ struct PinTests {
         #expect(try fixture.host().validateManifest().findings.isEmpty)
     }
 
-    @Test func `A manifest with a refused grant is used for nothing, and validated with place and next step`()
+    @Test func `A connector with a refused grant is not started, and validated with place and next step`()
         async throws
     {
         let fixture = try PinFixture()
         try fixture.write(config: "", plugin: "grants:\n  fs.write: [\(fixture.plugins)/]")
         for run in [{ try await fixture.host().plan([]) }, { try await fixture.host().apply([]) }] {
-            let error = await #expect(throws: ManifestError.self) { _ = try await run() }
-            #expect(error?.code == .dangerousGrant && error?.line == 5 && error?.column == 18)
-            #expect(error?.nextStep.contains("replaces:\(fixture.plugins)/") == true)
+            let report = try await run()
+            #expect(report.exitCode == 3 && report.targets.first?.code == "dangerous-grant")
+            let detail = report.targets.first?.detail ?? ""
+            #expect(detail.contains("trstctl.yaml:5:18: refused:"), "\(detail)")
+            #expect(detail.contains("replaces:\(fixture.plugins)/"), "\(detail)")
         }
         let summary = try fixture.host().validateManifest()
         #expect(summary.isRefused)

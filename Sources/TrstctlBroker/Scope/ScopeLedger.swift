@@ -1,6 +1,6 @@
 import TrstctlPolicy
 import TrstctlSystem
-import TrstctlWire
+package import TrstctlWire
 
 /// What a scope counts and records.
 struct ScopeLedger: Sendable {
@@ -51,7 +51,7 @@ extension EffectRecord {
     static let textLimit = 1_024
 
     /// A record that is filled in when the call is done.
-    init(_ method: Wire.Call.Method?) {
+    package init(_ method: Wire.Call.Method?) {
         let name =
             switch method {
             case .readFile: "ReadFile"

@@ -48,7 +48,12 @@ package struct AuditRecord: Codable, Hashable, Sendable {
         self.outcome = outcome
     }
 
-    init(_ record: EffectRecord, scope: String, target: String, connector: String, digest: String, run: String) {
+    /// - Parameters:
+    ///   - scope: the host's call; nil for a brokered call that belongs to none.
+    ///   - target: the target of that call.
+    init(
+        _ record: EffectRecord, scope: String?, target: String?, connector: String, digest: String, run: String
+    ) {
         self.init(.call, run: run, connector: connector, outcome: record.outcome.rawValue)
         self.digest = digest
         self.target = target

@@ -1,4 +1,5 @@
 import Synchronization
+import TrstctlBroker
 package import TrstctlLaunch
 package import TrstctlPolicy
 import TrstctlSystem
@@ -113,6 +114,8 @@ package final class ConnectorPool: Sendable {
     ) async -> Result<RunningConnector, ConnectorRefusal> {
         var report = ConnectorReport(name: name.text)
         do {
+            // One that is only asked is granted nothing.
+            if !isAsking, let quarantine = options.manifest?.quarantine(name) { throw quarantine }
             let executable = try await verify(name, isAsking)
             report.path = printable(executable.path)
             report.sha256 = executable.digest.hex
@@ -125,7 +128,8 @@ package final class ConnectorPool: Sendable {
             }
             let scopes = ScopeRegistry(
                 log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
-                progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) })
+                progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) },
+                stray: stray(of: report))
             var request = SessionRequest(name: name.text) { await scopes.answer($0) }
             request.confinement = confinement(name, isAsking)
             request.timeouts = options.timeouts
@@ -146,6 +150,22 @@ package final class ConnectorPool: Sendable {
             report.error = "\(error)"
             note(report, .refusal, "refused", report.error)
             return .failure(ConnectorRefusal(description: "\(error)", report: report))
+        }
+    }
+
+    /// Writes the brokered calls that belong to no call of the host into the audit log.
+    private func stray(of report: ConnectorReport) -> @Sendable (EffectRecord?) -> Void {
+        guard let audit = options.audit else { return { _ in } }
+        let (connector, digest) = (report.name, report.sha256)
+        return { record in
+            guard let record else {
+                var record = AuditRecord(
+                    .suppressed, run: audit.run, connector: connector, outcome: "further calls outside of any scope")
+                record.digest = digest
+                return audit.write(record)
+            }
+            audit.write(
+                AuditRecord(record, scope: nil, target: nil, connector: connector, digest: digest, run: audit.run))
         }
     }
 

@@ -57,7 +57,7 @@ extension Host {
     }
 
     private func pin(_ name: ConnectorName, _ mode: PinMode) async throws -> PinReport {
-        let loaded = try loadManifest()
+        let loaded = try lintedManifest()
         let audit = try openAudit(isRequired: false)
         defer { finish(audit) }
         let pool = makePool(audit: audit, loaded)
@@ -109,12 +109,12 @@ extension Host {
         let changed = edit.text != file.contents
         let loaded = try LoadedManifest(edit.text, of: file, machinePlaces)
         do throws(ManifestError) {
-            try loaded.checkFindings()
+            try loaded.checkFindings(of: pinning.name)
         } catch {
             // The place is one of the new text, which nobody has seen.
             throw ManifestError(
                 .dangerousGrant, file: file.name,
-                "nothing was written, because with these grants the manifest would be refused: \(error.message)",
+                "nothing was written, because with these grants the connector would be refused: \(error.message)",
                 nextStep: error.nextStep)
         }
         if changed { try file.replace(with: edit.text) }

@@ -103,6 +103,10 @@ extension Host {
             report.pin = verified.isPinned ? .pinned : .unpinned
             report.note = verified.isPinned ? "" : ConnectorPool.overrideNote
             report.warnings = verified.signature.warnings
+            if let quarantine = loaded.flatMap({ $0.quarantine(name) }) {
+                report.pin = .refused
+                report.reason = "\(quarantine)"
+            }
         } catch {
             switch error.code {
             case .unpinned: report.pin = .unpinned

@@ -79,6 +79,6 @@ package struct ManifestSummary: Codable, Sendable {
     package var targets: Int
     package var findings: [FindingReport]
 
-    /// True when the manifest is not used before a finding is acknowledged or corrected.
+    /// True when a connector is not started before a finding is acknowledged or corrected.
     package var isRefused: Bool { findings.contains(where: \.isRefusal) }
 }

@@ -38,9 +38,10 @@ package struct LoadedManifest: Sendable {
 
     /// Refuses a manifest with a finding that has to be acknowledged first.
     ///
+    /// - Parameter plugin: only its findings count; nil means all.
     /// - Throws: `ManifestError` for the first of them.
-    package func checkFindings() throws(ManifestError) {
-        let refusals = findings.filter(\.isRefusal)
+    package func checkFindings(of plugin: ConnectorName? = nil) throws(ManifestError) {
+        let refusals = findings.filter { $0.isRefusal && (plugin == nil || $0.plugin == plugin?.text) }
         guard let first = refusals.first else { return }
         var next = first.nextStep
         if refusals.count > 1 { next += "\n        and \(refusals.count - 1) more: trstctl manifest validate" }
@@ -59,7 +60,7 @@ struct MachinePlaces {
 package struct FindingReport: Codable, Hashable, Sendable {
     /// Stable, for scripts: a `LintCode`.
     package var code: String
-    /// True when the manifest is not used until the finding is acknowledged.
+    /// True when the connector is not started until the finding is acknowledged.
     package var isRefusal: Bool
     package var plugin: String
     package var file: String

@@ -30,15 +30,28 @@ final class ScopeRegistry: Sendable {
     /// How many bytes of Log and Progress are passed on in one session; what comes later is dropped.
     private static let logBudget = 1 << 20
     private let logged = Mutex(0)
+    /// How many calls that belong to no scope are told to `stray` in one session.
+    private static let strayLimit = 100
+    private let strays = Mutex(0)
     private let entries = Mutex<[Bytes: Entry]>([:])
     private let log: @Sendable (Wire.LogRequest) -> Void
     private let progress: @Sendable (Wire.ProgressRequest) -> Void
+    private let stray: @Sendable (EffectRecord?) -> Void
 
+    /// Passes on what connectors log, and tells of their calls outside of any scope.
+    ///
+    /// - Parameters:
+    ///   - log: gets Log, within a budget.
+    ///   - progress: gets Progress, within the same budget.
+    ///   - stray: gets what became of a call that belongs to no scope; nil once, when there are too many.
     init(
-        log: @Sendable @escaping (Wire.LogRequest) -> Void, progress: @Sendable @escaping (Wire.ProgressRequest) -> Void
+        log: @Sendable @escaping (Wire.LogRequest) -> Void,
+        progress: @Sendable @escaping (Wire.ProgressRequest) -> Void,
+        stray: @Sendable @escaping (EffectRecord?) -> Void = { _ in }
     ) {
         self.log = log
         self.progress = progress
+        self.stray = stray
     }
 
     /// Whether a line may still be passed on; each one costs at least 64 bytes, so that empty ones end too.
@@ -73,9 +86,25 @@ final class ScopeRegistry: Sendable {
         entries.withLock { _ = $0.removeValue(forKey: token) }
     }
 
+    private func note(
+        _ method: Wire.Call.Method?, _ outcome: EffectRecord.Outcome, _ code: some RawRepresentable<String>
+    ) {
+        let count = strays.withLock { strays in
+            strays += strays <= ScopeRegistry.strayLimit ? 1 : 0
+            return strays
+        }
+        guard count <= ScopeRegistry.strayLimit else { return }
+        var record = EffectRecord(method)
+        record.outcome = outcome
+        record.code = code.rawValue
+        stray(record)
+        if count == ScopeRegistry.strayLimit { stray(nil) }
+    }
+
     /// Answers a brokered call.
     func answer(_ incoming: IncomingCall) async -> Wire.Reply {
         guard let method = incoming.call.method else {
+            note(nil, .failed, EffectError.Code.unimplemented)
             return .failure(.unimplemented, "this host does not know method \(incoming.call.unknownField)")
         }
         switch method {
@@ -95,6 +124,7 @@ final class ScopeRegistry: Sendable {
             return entry.scope
         }
         guard let scope else {
+            note(method, .denied, ReasonCode.Host.noScope)
             return .failure(
                 .permissionDenied,
                 "the call belongs to no scope that is open: brokered calls are answered only "

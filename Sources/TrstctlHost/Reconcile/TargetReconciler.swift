@@ -12,19 +12,12 @@ struct TargetReconciler: Sendable {
         case plan, apply
     }
 
-    /// How long each call may take, in milliseconds.
-    struct Timeouts: Sendable {
-        var configure: Int64 = 10_000
-        var read: Int64 = 60_000
-        var apply: Int64 = 600_000
-    }
-
     let manifest: Manifest
     let directory: AbsolutePath
     let pool: ConnectorPool
     let credentials: CredentialCache
     let audit: AuditLog?
-    var timeouts = Timeouts()
+    var timeouts = CallTimeouts()
 
     /// A target's failure on the way: the step, one sentence, evidence.
     struct Failure: Error {
@@ -125,7 +118,8 @@ struct TargetReconciler: Sendable {
             return try await credentials.credential(source)
         } catch {
             throw Failure(
-                stage: .credential, code: ReasonCode(error), summary: "the credential \(source.name.text) cannot be deployed",
+                stage: .credential, code: ReasonCode(error),
+                summary: "the credential \(source.name.text) cannot be deployed",
                 detail: "\(error)")
         }
     }
@@ -135,7 +129,8 @@ struct TargetReconciler: Sendable {
             return try await pool.connector(target.connector)
         } catch {
             throw Failure(
-                stage: .connector, code: ReasonCode(error), summary: "the connector \(target.connector.text) was refused",
+                stage: .connector, code: ReasonCode(error),
+                summary: "the connector \(target.connector.text) was refused",
                 detail: error.description, isRefusal: true)
         }
     }
@@ -172,6 +167,14 @@ struct TargetReconciler: Sendable {
                 detail: "\(error)")
         }
     }
+}
+
+/// How long each of the host's calls may take, in milliseconds.
+package struct CallTimeouts: Sendable {
+    package var configure: Int64 = 10_000
+    package var read: Int64 = 60_000
+    /// Also of the rehearsal.
+    package var apply: Int64 = 600_000
 }
 
 /// What a connector declares for one target.

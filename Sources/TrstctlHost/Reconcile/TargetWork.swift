@@ -16,7 +16,7 @@ struct TargetWork: Sendable {
     /// Effective: declared and approved.
     let grants: GrantSet
     let declaration: Declaration
-    let timeouts: TargetReconciler.Timeouts
+    let timeouts: CallTimeouts
     let audit: AuditLog?
 
     private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target) }

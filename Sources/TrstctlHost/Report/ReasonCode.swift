@@ -73,6 +73,7 @@ package struct ReasonCode: Hashable, Sendable, CustomStringConvertible {
         case let error as ManifestError: self.init(error.code)
         case let error as CredentialError: self.init(error.code)
         case let error as EffectError: self.init(error.code)
+        case is Quarantine: self.init(.dangerousGrant)
         case is ConfigError: self.init(.badConfiguration)
         case is PinRefusal: self.init(.notApproved)
         case is StateError: self.init(.state)

@@ -142,8 +142,13 @@ extension Connection {
                     armTimer(&state, state.stallDeadline)
                 }
             case EPIPE, ECONNRESET:
-                // What the connector said last may still wait to be read; reading finds the end.
+                // What the connector said last may still wait to be read, and reading finds the end: unless it closed
+                // only the direction towards itself.
                 state.outgoing.removeAll()
+                if state.lastWordsDeadline == .never {
+                    state.lastWordsDeadline = .after(milliseconds: Connection.lastWordsMilliseconds)
+                    armTimer(&state, state.lastWordsDeadline)
+                }
             default:
                 return .failed("\(SystemError(stage: "sendmsg", errno: error))")
             }
@@ -173,7 +178,7 @@ extension Connection {
     }
 
     package func timerFired() {
-        let (expired, isStalled) = state.withLock { state -> ([PendingCall], Bool) in
+        let (expired, isStalled, isDeaf) = state.withLock { state -> ([PendingCall], Bool, Bool) in
             state.armedTimer = .never
             let now = Deadline.now
             var expired = state.waitingForRoom.filter { $0.deadline <= now }
@@ -182,10 +187,12 @@ extension Connection {
                 if let pending = state.pending[id] { expired.append(pending) }
             }
             let waiting = state.waitingForRoom.map(\.deadline).min() ?? .never
-            armTimer(&state, min(state.multiplexer.nextDeadline, state.stallDeadline, waiting))
-            return (expired, state.stallDeadline.hasPassed)
+            let ends = min(state.stallDeadline, state.lastWordsDeadline)
+            armTimer(&state, min(state.multiplexer.nextDeadline, ends, waiting))
+            return (expired, state.stallDeadline.hasPassed, state.lastWordsDeadline.hasPassed)
         }
         for pending in expired { giveUp(pending, .deadlineExceeded) }
         if isStalled { close(.writeStalled) }
+        if isDeaf { close(.closedByConnector) }
     }
 }

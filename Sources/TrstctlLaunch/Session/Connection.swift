@@ -14,6 +14,8 @@ package struct IncomingCall: Sendable {
 ///
 /// All decisions are the `Multiplexer`'s, a value under a mutex; this class moves bytes and wakes whoever waits.
 package final class Connection: EventSource {
+    /// How long a peer that takes nothing any more may still say something, in milliseconds.
+    static let lastWordsMilliseconds: Int64 = 1_000
     /// How long the connector may refuse to read before the session ends, in milliseconds.
     let writeStall: Int64
     let socket: OwnedDescriptor

@@ -18,6 +18,8 @@ struct ConnectionState: ~Copyable {
     var flushRequested = false
     var watched = TRSTCTL_EPOLL_IN
     var stallDeadline = Deadline.never
+    /// Until when what the peer said last may be read, once it takes nothing any more.
+    var lastWordsDeadline = Deadline.never
     var armedTimer = Deadline.never
 
     init(decoder: consuming FrameDecoder, multiplexer: Multiplexer) {

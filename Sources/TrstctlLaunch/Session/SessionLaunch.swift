@@ -13,7 +13,8 @@ extension Session {
         do {
             profile = try SandboxProfile(for: executable.kind)
         } catch {
-            throw SessionError(.spawn, connector: request.name, message: "cannot be confined: \(error)", cause: error.code.word)
+            throw SessionError(
+                .spawn, connector: request.name, message: "cannot be confined: \(error)", cause: error.code.word)
         }
         let applied = OneShot<ActiveLayers>()
         let session = try await start(request) { directory, environment, output, error in

@@ -81,8 +81,14 @@ extension Session {
         _ request: SessionRequest,
         _ spawn: (borrowing OwnedDescriptor, [Bytes], Int32, Int32) throws -> ChildProcess
     ) throws(SessionError) -> ConnectorProcess {
+        let directory: RunDirectory
         do {
-            let directory = try RunDirectory(base: request.runtimeBase)
+            directory = try RunDirectory(base: request.runtimeBase)
+        } catch {
+            throw SessionError(
+                .spawn, connector: request.name, message: "could not be started: \(error)", cause: "run-directory")
+        }
+        do {
             var output = try Pipe()
             var error = try Pipe()
             let child = try spawn(

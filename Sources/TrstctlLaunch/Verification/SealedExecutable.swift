@@ -32,6 +32,8 @@ package final class SealedExecutable: Sendable {
     ) throws(VerificationError) {
         ControlGroup.warmUp()
         do throws(Stop) {
+            // What is too large already is not copied first; what grows meanwhile is found by the copying.
+            guard candidate.size <= limit else { throw Stop(.tooLarge(limit: limit)) }
             let copy = try SealedCopy(
                 candidate.descriptor.raw, name: candidate.name.executableFileName, limit: limit, patience: patience)
             self.candidate = candidate

@@ -3,16 +3,23 @@
 //
 // Compiled at test time with -DSCRATCH="…", a directory with `victim.sock`, a listener that nobody may reach.
 // It is small and slow on purpose, and trusts the host that tests it.
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -122,7 +129,7 @@ static struct field find(struct view from, unsigned number) {
 static void send_all(const void *data, size_t count) {
     const char *next = data;
     while (count) {
-        ssize_t written = write(connection, next, count);
+        ssize_t written = write(connection, next, is("byte-by-byte") ? 1 : count);
         if (written < 0 && errno == EINTR) continue;
         if (written <= 0) _exit(97);
         next += written;
@@ -266,7 +273,8 @@ static int listen_at(const char *path, int type) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     int listener = socket(AF_UNIX, type, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) || listen(listener, 4)) {
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address)
+        || (type != SOCK_DGRAM && listen(listener, 4))) {
         perror("listen");
         _exit(96);
     }
@@ -302,6 +310,23 @@ static void before_the_line(void) {
     if (is("endless-line")) {
         for (int i = 0; i < 5000; i++) say(1, "x");
         wait_forever();
+    }
+    if (is("endless-output")) {
+        static char block[1 << 16];
+        memset(block, 'x', sizeof block);
+        for (;;)
+            if (write(1, block, sizeof block) < 0) _exit(95);
+    }
+    if (is("trickles")) {
+        for (;;) {
+            say(1, "T");
+            nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        }
+    }
+    if (is("leaves")) _exit(0);
+    if (is("no-line-feed")) {
+        announce(KEYWORD, socket_path, "");
+        _exit(0);
     }
     if (is("partial")) {
         say(1, "TRSTCTL-PLU");
@@ -369,6 +394,20 @@ static void before_the_line(void) {
         listen_at(socket_path, SOCK_SEQPACKET);
         announce_path(socket_path);
     }
+    if (is("datagram")) {
+        listen_at(socket_path, SOCK_DGRAM);
+        announce_path(socket_path);
+    }
+    if (is("heir")) {
+        // A child that shares the descriptors listens and is gone: the socket is here, and the listener is nobody.
+        pid_t child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, NULL);
+        if (child == 0) {
+            listen_at(socket_path, SOCK_STREAM);
+            syscall(SYS_exit, 0);
+        }
+        waitpid(child, NULL, 0);
+        announce_path(socket_path);
+    }
     if (is("squatted")) {
         int ready[2];
         if (pipe(ready)) _exit(94);
@@ -396,6 +435,10 @@ static void the_line(void) {
     else if (is("two-blanks")) announce(KEYWORD " ", socket_path, "\n");
     else if (is("more-words")) announce(KEYWORD, socket_path, " and more\n");
     else if (is("escape-in-path")) announce(KEYWORD, socket_path, "\x1b[2J\n");
+    else if (is("line-feed-in-path")) announce(KEYWORD, socket_path, "\nand more\n");
+    else if (is("not-utf8-path")) announce(KEYWORD, socket_path, "\xff\n");
+    else if (is("combining-path")) announce(KEYWORD, socket_path, "\xcc\xb8\n");
+    else if (is("tab")) announce("TRSTCTL-PLUGIN-V1\t", socket_path, "\n");
     else if (is("split-line")) {
         announce("TRSTCTL-", "", "");
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
@@ -447,6 +490,8 @@ static void answer_hello(const struct frame *call) {
     send_frame(reply_frame(call->id, 0, NULL, HELLO, hello));
 }
 
+static struct frame last_scope;
+
 static void answer_configure(const struct frame *call) {
     struct view arguments = call->arguments;
     struct field field;
@@ -470,8 +515,121 @@ static void answer_configure(const struct frame *call) {
     send_frame(reply_frame(call->id, 0, NULL, CONFIGURE, response));
 }
 
+/// Sends many calls at once; returns how many were answered with RESOURCE_EXHAUSTED.
+static unsigned call_many(unsigned count) {
+    struct bytes all = {0};
+    for (unsigned i = 0; i < count; i++)
+        append_frame(&all, call_frame(next_id++, NULL, 0, 0, LOG, log_arguments("many")));
+    send_all(all.data, all.count);
+    free(all.data);
+    unsigned refused = 0;
+    struct frame frame;
+    for (unsigned i = 0; i < count; i++) {
+        if (!receive(&frame)) _exit(93);
+        if (frame.code == 8) refused++;
+    }
+    return refused;
+}
+
+/// What breaks the protocol in a Ping or a Read.
+///
+/// \param other a method whose result is not the call's.
+/// \return whether the call is answered.
+static int misbehave(const struct frame *call, unsigned other) {
+    unsigned id = call->id;
+    if (is("huge-frame")) send_all("\xff\xff\xff\xff", 4);
+    if (is("frame-2g")) send_all("\x7f\xff\xff\xff", 4);
+    if (is("frame-high")) send_all("\x80\0\0\0", 4);
+    if (is("over-limit")) send_all("\0\x40\0\1", 4);
+    if (is("swapped-length")) send_all("\x10\0\0\0", 4);
+    if (is("empty-frame")) send_all("\0\0\0\0", 4);
+    if (is("garbage")) send_all("\0\0\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20);
+    if (is("long-varint")) send_all("\0\0\0\x0c\x08\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", 16);
+    if (is("negative-length")) send_all("\0\0\0\x0b\x12\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 15);
+    if (is("group")) send_all("\0\0\0\x02\x0b\x0c", 6);
+    if (is("wire-type-7")) send_all("\0\0\0\x01\x0f", 5);
+    if (is("field-zero")) send_all("\0\0\0\x02\x00\x01", 6);
+    if (is("no-kind")) send_all("\0\0\0\x02\x08\x07", 6);
+    if (is("announces")) {
+        send_all("\0\x40\0\0", 4);
+        wait_forever();
+    }
+    if (is("bomb")) {
+        // Frame { id, reply { plan { changes: [{}, {}, ...] } } }
+        struct bytes changes = {0}, reply = {0}, frame = {0};
+        for (int i = 0; i < 1000000; i++) put(&changes, "\x0a", 2);
+        put_message(&reply, 1, nothing());
+        put_message(&reply, 19, changes);
+        put_number(&frame, 1, id);
+        put_message(&frame, 3, reply);
+        send_frame(frame);
+    }
+    if (is("deep")) {
+        // Log with an unknown field in an unknown field, and so on.
+        struct bytes inner = {0}, arguments = log_arguments("deep");
+        for (int i = 0; i < 10000; i++) {
+            struct bytes outer = {0};
+            put_message(&outer, 900, inner);
+            inner = outer;
+        }
+        put_message(&arguments, 900, inner);
+        ask(NULL, 0, 0, LOG, arguments);
+    }
+    if (is("half-a-frame")) {
+        send_all("\0\0\0\x40half", 8);
+        close(connection);
+        wait_forever();
+    }
+    if (is("hangs-up")) {
+        shutdown(connection, SHUT_WR);
+        wait_forever();
+    }
+    if (is("stops-listening")) {
+        shutdown(connection, SHUT_RD);
+        send_frame(call_frame(next_id++, NULL, 0, 0, LOG, log_arguments("whoever answers me will not be heard")));
+        wait_forever();
+    }
+    if (is("exits-in-call")) {
+        say(2, "giving \x1b[31mup\a\n");
+        _exit(6);
+    }
+    if (is("mute")) wait_forever();
+    if (is("unasked")) send_frame(reply_frame(99, 0, NULL, PING, nothing()));
+    if (is("answers-twice")) send_frame(reply_frame(id, 0, NULL, other == PING ? READ : PING, nothing()));
+    if (is("wrong-result")) {
+        send_frame(reply_frame(id, 0, NULL, other, nothing()));
+        return 1;
+    }
+    if (is("id-zero")) send_frame(call_frame(0, NULL, 0, 0, LOG, log_arguments("zero")));
+    if (is("duplicate-id")) {
+        send_frame(call_frame(5, NULL, 0, 0, LOG, log_arguments("one")));
+        send_frame(call_frame(5, NULL, 0, 0, LOG, log_arguments("two")));
+    }
+    if (is("falling-id")) {
+        send_frame(call_frame(5, NULL, 0, 0, LOG, log_arguments("one")));
+        send_frame(call_frame(4, NULL, 0, 0, LOG, log_arguments("two")));
+    }
+    if (is("wrong-direction")) send_frame(call_frame(1, NULL, 0, 0, PING, nothing()));
+    if (is("second-hello")) send_frame(call_frame(1, NULL, 0, 0, HELLO, nothing()));
+    if (is("bad-text")) send_frame(call_frame(1, NULL, 0, 0, LOG, log_arguments("\xc3(")));
+    if (is("stops-reading")) {
+        // Large enough that no single read of the host takes in more calls than it would refuse one by one.
+        static char text[16384];
+        memset(text, '?', sizeof text - 1);
+        for (;;) send_frame(call_frame(next_id++, NULL, 0, 0, LOG, log_arguments(text)));
+    }
+    return 0;
+}
+
 static void answer_read(const struct frame *call) {
     struct frame scope = *call;
+    if (misbehave(call, PING)) return;
+    if (is("too-many-calls")) call_many(2000);
+    if (is("many-calls")) {
+        char text[64];
+        snprintf(text, sizeof text, "refused calls: %u\n", call_many(1000));
+        say(2, text);
+    }
     if (is("never-reads")) wait_forever();
     if (is("exits-in-read")) {
         say(2, "read is hard\n");
@@ -503,12 +661,161 @@ static void flood(void) {
         }
 }
 
+static void report(const char *what, long value) {
+    char text[128];
+    snprintf(text, sizeof text, "%s: %ld\n", what, value);
+    say(2, text);
+}
+
+/// A WriteFile with a path, or two, and so many bytes.
+static unsigned write_much(const struct frame *scope, const char *first, const char *second, size_t count) {
+    struct bytes arguments = {0}, segment = {0};
+    char *content = calloc(count + 1, 1);
+    put_text(&arguments, 1, first);
+    if (second) put_text(&arguments, 1, second);
+    put_data(&segment, 1, content, count);
+    put_message(&arguments, 2, segment);
+    free(content);
+    return ask(scope->token, scope->token_count, scope->id, WRITE_FILE, arguments);
+}
+
+static void *sleeping(void *nothing) {
+    wait_forever();
+    return nothing;
+}
+
+/// What a connector tries when it is curious; the confinement answers each with an error. The names that follow on `ok`
+/// are what worked.
+static void be_nosy(void) {
+    char text[512] = "nosy: ";
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SCRATCH "/victim.sock"};
+    int stream = socket(AF_UNIX, SOCK_STREAM, 0), pair[2];
+    char *const none[] = {NULL};
+    struct { const char *name; long result; } tried[] = {
+        {"shadow", open("/etc/shadow", O_RDONLY)}, {"passwd", open("/etc/passwd", O_RDONLY)},
+        {"root", open("/", O_RDONLY)}, {"init", open("/proc/1/environ", O_RDONLY)},
+        {"read-canary", open(SCRATCH "/canary", O_RDONLY)}, {"write-canary", open(SCRATCH "/canary", O_WRONLY)},
+        {"create", open("f", O_CREAT | O_WRONLY, 0600)}, {"chmod", chmod(SCRATCH "/canary", 0777)},
+        {"chown", chown(SCRATCH "/canary", 0, 0)}, {"utimes", utimensat(AT_FDCWD, SCRATCH "/canary", NULL, 0)},
+        {"xattr", setxattr(SCRATCH "/canary", "user.x", "x", 1, 0)}, {"unlink", unlink(SCRATCH "/canary")},
+        {"connect", connect(stream, (struct sockaddr *)&address, sizeof address)},
+        {"inet", socket(AF_INET, SOCK_STREAM, 0)}, {"inet6", socket(AF_INET6, SOCK_STREAM, 0)},
+        {"udp", socket(AF_INET, SOCK_DGRAM, 0)}, {"mptcp", socket(AF_INET, SOCK_STREAM, 262)},
+        {"netlink", socket(AF_NETLINK, SOCK_RAW, 0)}, {"packet", socket(AF_PACKET, SOCK_RAW, 0)},
+        {"pair", socketpair(AF_UNIX, SOCK_DGRAM, 0, pair)}, {"memfd", syscall(SYS_memfd_create, "m", 0)},
+        {"execve", execve("/bin/true", none, none)}, {"fork", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)},
+        {"kill", kill(getppid(), 0)}, {"prctl", prctl(PR_SET_PDEATHSIG, 0)},
+        {"wx", mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0},
+        {"unknown", syscall(9999)},
+    };
+    for (unsigned i = 0; i < sizeof tried / sizeof *tried; i++) {
+        if (tried[i].result == 0 && !strcmp(tried[i].name, "fork")) _exit(0);
+        if (tried[i].result != -1) strcat(strcat(text, tried[i].name), " ");
+    }
+    say(2, strcat(text, "ok\n"));
+}
+
+static void exhaust(void) {
+    if (is("spins")) {
+        say(2, "spinning\n");
+        for (volatile unsigned i = 0;; i++) continue;
+    }
+    if (is("hogs-memory")) {
+        for (;;) {
+            char *block = mmap(NULL, 16 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+            if (block == MAP_FAILED) _exit(8);
+            memset(block, 1, 16 << 20);
+        }
+    }
+    if (is("thread-bomb")) {
+        pthread_attr_t attributes;
+        pthread_attr_init(&attributes);
+        pthread_attr_setstacksize(&attributes, 32768);
+        pthread_t other;
+        int error = 0, count = 0;
+        for (; count < 100000 && !error; count++) error = pthread_create(&other, &attributes, sleeping, NULL);
+        report("thread bomb stopped by", error);
+    }
+    if (is("traces")) syscall(SYS_ptrace, 0, 0, 0, 0);
+    if (is("rings")) syscall(SYS_io_uring_setup, 1, NULL);
+    if (is("unshares")) syscall(SYS_unshare, 0x10000000);
+#if defined(__x86_64__)
+    if (is("int80")) __asm__ volatile("int $0x80" : : "a"(20) : "memory");
+    if (is("x32")) syscall(0x40000000 | SYS_getpid);
+#endif
+}
+
 static void answer_apply(const struct frame *call) {
     struct frame scope = *call;
     char summary[128] = "done";
     int is_recording = find(call->arguments, 2).value != 0;
     unsigned char stranger[16] = {0};
     if (!is_recording) {
+        last_scope = scope;
+        exhaust();
+        if (is("nosy")) be_nosy();
+        if (is("never-applies")) {
+            write_file(&scope, target_path);
+            wait_forever();
+        }
+        if (is("breaks-off")) {
+            write_file(&scope, target_path);
+            send_all("\0\0\0\0", 4);
+        }
+        if (is("path-twice")) {
+            char other[4300];
+            snprintf(other, sizeof other, "%s.other", target_path);
+            report("granted, then not", write_much(&scope, target_path, other, 8));
+            report("not granted, then granted", write_much(&scope, other, target_path, 8));
+        }
+        if (is("sizes")) {
+            report("no byte", write_much(&scope, target_path, NULL, 0));
+            report("3 MiB", write_much(&scope, target_path, NULL, 3 << 20));
+            report("one more", write_much(&scope, target_path, NULL, (3 << 20) + 1));
+        }
+        if (is("two-methods")) {
+            // The last of a choice counts: this is a Log, and the write is not.
+            struct bytes arguments = {0}, call_bytes = {0}, frame = {0};
+            put_text(&arguments, 1, target_path);
+            put_data(&call_bytes, 2, scope.token, scope.token_count);
+            put_number(&call_bytes, 3, scope.id);
+            put_message(&call_bytes, WRITE_FILE, arguments);
+            put_message(&call_bytes, LOG, log_arguments("the last one counts"));
+            put_number(&frame, 1, next_id++);
+            put_message(&frame, 2, call_bytes);
+            send_frame(frame);
+            struct frame answer;
+            if (receive(&answer)) report("two methods", answer.code);
+            send_frame(reply_frame(scope.id, 9, "gave up", 0, nothing()));
+            return;
+        }
+        if (is("many-denied") || is("million-calls")) {
+            char other[4300];
+            snprintf(other, sizeof other, "%s.other", target_path);
+            unsigned denied = 0;
+            for (unsigned i = 0; i < (is("many-denied") ? 5000 : 1000000); i++) denied += write_file(&scope, other) == 7;
+            report("denied", denied);
+        }
+        if (is("logs-much")) {
+            static char line[4096];
+            memset(line, 'l', sizeof line - 1);
+            for (int i = 0; i < 2000; i++) ask(scope.token, scope.token_count, scope.id, LOG, log_arguments(line));
+        }
+        if (is("hoards")) {
+            // As many of the largest calls as the window has, and no reply is read.
+            size_t count = 3 << 20;
+            char *content = calloc(count, 1);
+            say(2, "hoarding\n");
+            for (int i = 0; i < 64; i++) {
+                struct bytes arguments = {0}, segment = {0};
+                put_text(&arguments, 1, target_path);
+                put_data(&segment, 1, content, count);
+                put_message(&arguments, 2, segment);
+                send_frame(call_frame(next_id++, scope.token, scope.token_count, scope.id, WRITE_FILE, arguments));
+            }
+            say(2, "hoarded\n");
+            wait_forever();
+        }
         if (is("wrong-token")) {
             struct frame forged = scope;
             memcpy(forged.token, stranger, 16);
@@ -598,73 +905,16 @@ static void answer_apply(const struct frame *call) {
     send_frame(reply_frame(scope.id, 0, NULL, APPLY, response));
 }
 
-/// Sends many calls at once; returns how many were answered with RESOURCE_EXHAUSTED.
-static unsigned call_many(unsigned count) {
-    struct bytes all = {0};
-    for (unsigned i = 0; i < count; i++)
-        append_frame(&all, call_frame(next_id++, NULL, 0, 0, LOG, log_arguments("many")));
-    send_all(all.data, all.count);
-    free(all.data);
-    unsigned refused = 0;
-    struct frame frame;
-    for (unsigned i = 0; i < count; i++) {
-        if (!receive(&frame)) _exit(93);
-        if (frame.code == 8) refused++;
-    }
-    return refused;
-}
-
 static void answer_ping(const struct frame *call) {
     unsigned id = call->id;
     char payload[64] = "pong";
-    if (is("huge-frame")) send_all("\xff\xff\xff\xff", 4);
-    if (is("over-limit")) send_all("\0\x40\0\1", 4);
-    if (is("empty-frame")) send_all("\0\0\0\0", 4);
-    if (is("garbage")) send_all("\0\0\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20);
-    if (is("half-a-frame")) {
-        send_all("\0\0\0\x40half", 8);
-        close(connection);
-        wait_forever();
-    }
-    if (is("hangs-up")) {
-        shutdown(connection, SHUT_WR);
-        wait_forever();
-    }
-    if (is("exits-in-call")) {
-        say(2, "giving \x1b[31mup\a\n");
-        _exit(6);
-    }
-    if (is("mute")) wait_forever();
+    if (misbehave(call, READ)) return;
     if (is("waits-for-cancel")) {
         struct frame next;
         while (receive(&next) && !(next.kind == 4 && next.id == id)) continue;
         say(2, "cancelled\n");
         send_frame(reply_frame(id, 1, "cancelled", 0, nothing()));
         return;
-    }
-    if (is("unasked")) send_frame(reply_frame(99, 0, NULL, PING, nothing()));
-    if (is("answers-twice")) send_frame(reply_frame(id, 0, NULL, PING, nothing()));
-    if (is("wrong-result")) {
-        send_frame(reply_frame(id, 0, NULL, READ, nothing()));
-        return;
-    }
-    if (is("id-zero")) send_frame(call_frame(0, NULL, 0, 0, LOG, log_arguments("zero")));
-    if (is("duplicate-id")) {
-        send_frame(call_frame(5, NULL, 0, 0, LOG, log_arguments("one")));
-        send_frame(call_frame(5, NULL, 0, 0, LOG, log_arguments("two")));
-    }
-    if (is("falling-id")) {
-        send_frame(call_frame(5, NULL, 0, 0, LOG, log_arguments("one")));
-        send_frame(call_frame(4, NULL, 0, 0, LOG, log_arguments("two")));
-    }
-    if (is("wrong-direction")) send_frame(call_frame(1, NULL, 0, 0, PING, nothing()));
-    if (is("second-hello")) send_frame(call_frame(1, NULL, 0, 0, HELLO, nothing()));
-    if (is("bad-text")) send_frame(call_frame(1, NULL, 0, 0, LOG, log_arguments("\xc3(")));
-    if (is("stops-reading")) {
-        // Large enough that no single read of the host takes in more calls than it would refuse one by one.
-        static char text[16384];
-        memset(text, '?', sizeof text - 1);
-        for (;;) send_frame(call_frame(next_id++, NULL, 0, 0, LOG, log_arguments(text)));
     }
     if (is("unknown-method")) {
         unsigned code = ask(NULL, 0, 0, 190, nothing());
@@ -694,6 +944,7 @@ static void serve(void) {
         default: send_frame(reply_frame(frame.id, 12, NULL, 0, nothing()));
         }
         if (!shutdown_id) continue;
+        if (is("calls-after-shutdown")) report("after shutdown", write_file(&last_scope, target_path));
         if (is("stubborn")) wait_forever();
         send_frame(reply_frame(shutdown_id, 0, NULL, SHUTDOWN, nothing()));
         _exit(0);
