@@ -86,7 +86,9 @@ extension HostileCase {
         HostileCase("R05", "wrong-result", .failed(.read, "wrong-result")),
         HostileCase("R06", "early", .refused("call-before-hello")),
         HostileCase("R06", "second-hello", .failed(.read, "wrong-direction")),
-        HostileCase("R07", "calls-after-shutdown", .denied("no-scope"), says: "after shutdown: 7", options: { $0.timeouts.grace = 5_000 }),
+        HostileCase(
+            "R07", "calls-after-shutdown", .denied("no-scope"), says: "after shutdown: 7",
+            options: { $0.timeouts.grace = 5_000 }),
         HostileCase("R09", "many-calls", .served, says: "refused calls: "),
         HostileCase("R09", "too-many-calls", .failed(.read, "too-many-calls")),
         HostileCase("R10", "many-denied", .denied("not-granted"), says: "denied: 5000"),

@@ -129,10 +129,14 @@ extension HostileCase {
             }),
         HostileCase("S10", "line-feed", .served, plugin: required, make: sign("release", text { $0 + "\n" })),
         HostileCase(
-            "S10", "crlf", .refused("signature-not-base64"), plugin: required, make: sign("release", text { $0 + "\r\n" })),
+            "S10", "crlf", .refused("signature-not-base64"), plugin: required,
+            make: sign("release", text { $0 + "\r\n" })),
         HostileCase(
-            "S10", "two-lines", .refused("signature-not-base64"), plugin: required, make: sign("release", text { $0 + "\n\n" })),
-        HostileCase("S10", "blank", .refused("signature-not-base64"), plugin: required, make: sign("release", text { " " + $0 })),
+            "S10", "two-lines", .refused("signature-not-base64"), plugin: required,
+            make: sign("release", text { $0 + "\n\n" })),
+        HostileCase(
+            "S10", "blank", .refused("signature-not-base64"), plugin: required, make: sign("release", text { " " + $0 })
+        ),
         HostileCase(
             "S10", "no-padding", .refused("signature-not-base64"), plugin: required,
             make: sign("release", text { $0.trimmingCharacters(in: ["="]).dropLast() + "=" })),

@@ -205,40 +205,6 @@ struct SessionLifecycleTests {
         try await bench.expectAllWell()
     }
 
-    @Test("A file that is swapped and overwritten during 200 starts never runs with bytes that are not pinned")
-    func swappedFile() async throws {
-        let bench = try SessionBench()
-        let hostile = try HostileConnector.shared()
-        let path = try hostile.install("healthy", in: bench.plugins.path)
-        let pins = Pins([try bench.executable("healthy").digest])
-        let discovery = Discovery(SearchPath(explicit: [Bytes(bench.plugins.path)], variable: nil, home: nil))
-        let name = try #require(ConnectorName("healthy"))
-        let swapper = try Swapper(path, good: hostile.path, evil: hostile.evilPath)
-        var (started, refused) = (0, 0)
-        for _ in 0..<200 {
-            let executable: VerifiedExecutable
-            do {
-                executable = try VerifiedExecutable(verifying: try discovery.candidate(name), pins: pins)
-            } catch {
-                refused += 1
-                continue
-            }
-            let session = try await bench.start(executable)
-            #expect(await session.stop() == .exited(0))
-            started += 1
-        }
-        swapper.stop()
-        #expect(started + refused == 200)
-        #expect(!bench.printed.contains { $0.contains("never pinned") })
-        // The other bytes do say so when they run.
-        try FileManager.default.removeItem(atPath: path)
-        try FileManager.default.copyItem(atPath: hostile.evilPath, toPath: path)
-        let session = try await bench.start(try bench.executable("healthy"))
-        await session.stop()
-        #expect(bench.printed.contains { $0.contains("never pinned") })
-        try await bench.expectAllWell()
-    }
-
     @Test("Directories of hosts that are gone are swept; those in use, young ones and strangers' stay")
     func sweep() async throws {
         let bench = try SessionBench()
@@ -272,35 +238,4 @@ private enum Echo {
         Wire.ConfigEntry(name: "write_text", value: Wire.ConfigValue(kind: .text("echo\n"))),
         Wire.ConfigEntry(name: "probe", value: Wire.ConfigValue(kind: .boolean(false))),
     ]
-}
-
-/// Puts good and evil bytes in one place by turns, by rename and by overwriting, until it is stopped.
-private final class Swapper: Sendable {
-    private let isStopped = Mutex(false)
-    private let ended = DispatchSemaphore(value: 0)
-
-    init(_ path: String, good: String, evil: String) throws {
-        let contents = try [good, evil].map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
-        Thread.detachNewThread { [self] in
-            var round = 0
-            while !isStopped.withLock({ $0 }) {
-                round += 1
-                let content = contents[round % 2]
-                if round % 4 < 2 {
-                    try? content.write(to: URL(fileURLWithPath: path + ".new"))
-                    chmod(path + ".new", 0o755)
-                    rename(path + ".new", path)
-                } else if let file = FileHandle(forUpdatingAtPath: path) {
-                    try? file.write(contentsOf: content)
-                    try? file.close()
-                }
-            }
-            ended.signal()
-        }
-    }
-
-    func stop() {
-        isStopped.withLock { $0 = true }
-        ended.wait()
-    }
 }
