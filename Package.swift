@@ -103,7 +103,7 @@ let package = Package(
         .executableTarget(
             name: "trstctl",
             dependencies: [
-                "TrstctlHost", "TrstctlConformance", "CTrstctlSystem",
+                "TrstctlHost", "TrstctlConformance", "TrstctlCrypto", "TrstctlSystem", "CTrstctlSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
