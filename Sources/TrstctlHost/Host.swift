@@ -160,7 +160,8 @@ package struct Host: Sendable {
             guard let entry = EntryName(name), let target = manifest.target(entry) else {
                 let known = manifest.targets.map(\.name.text).joined(separator: ", ")
                 throw UsageError(
-                    "the manifest has no target \"\(printable(name))\"; it has: \(known.isEmpty ? "none" : known)")
+                    "the manifest has no target \"\(printable(name))\"; it has: \(known.isEmpty ? "none" : known)\n"
+                        + "  next: name one of these, or add it under targets: in the manifest")
             }
             if !chosen.contains(where: { $0.name == target.name }) { chosen.append(target) }
         }

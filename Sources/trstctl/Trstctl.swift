@@ -100,3 +100,12 @@ struct Trstctl: ParsableCommand {
 protocol ParallelCommand {
     var parallel: Int { get }
 }
+
+extension ParallelCommand {
+    /// Refuses numbers that would be taken for others.
+    func checkParallel() throws {
+        guard (1...1_024).contains(parallel) else {
+            throw ValidationError("--parallel takes 1 to 1024, not \(parallel)")
+        }
+    }
+}

@@ -71,7 +71,9 @@ private enum AuditReader {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard number >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return [] }
-            throw StateError(description: "\(SystemError.last("open", path))")
+            throw StateError(
+                description:
+                    "\(SystemError.last("open", path)): see whose it is, or name another directory with --state-dir")
         }
         let file = OwnedDescriptor(number)
         var bytes: [UInt8] = []
@@ -80,7 +82,12 @@ private enum AuditReader {
         while bytes.count < Int(AuditLog.fileLimit) * 2 {
             let count = read(file.raw, &buffer, buffer.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw StateError(description: "\(SystemError.last("read", path))") }
+            guard count >= 0 else {
+                throw StateError(
+                    description:
+                        "\(SystemError.last("read", path)): see whose it is, or name another directory with --state-dir"
+                )
+            }
             if count == 0 { break }
             bytes += buffer[..<count]
         }

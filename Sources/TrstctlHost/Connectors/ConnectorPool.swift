@@ -235,7 +235,7 @@ package final class ConnectorPool: Sendable {
                 Task.isCancelled
                     ? "the start of \(name) was cancelled"
                     : "the connector \(name) could not be found and read within \(patience) ms: its file system does "
-                        + "not answer")
+                        + "not answer\n  next: see what is mounted there with findmnt")
         }
         return try result.get()
     }

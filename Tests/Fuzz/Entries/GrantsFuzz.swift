@@ -37,7 +37,8 @@ enum GrantsFuzz {
             }
             if let rule = try? DialGrant(line) {
                 // Names are compared in lower case, so the rule may be another text; that text is the same rule.
-                try expect((try? DialGrant(rule.bytes)) == rule && rule.covers(rule), "the dial rule \(rule) is not itself")
+                try expect(
+                    (try? DialGrant(rule.bytes)) == rule && rule.covers(rule), "the dial rule \(rule) is not itself")
                 grants.dial.append(rule)
             }
             let words = line.array.split(separator: 0x20, omittingEmptySubsequences: false).map { Bytes(Array($0)) }
