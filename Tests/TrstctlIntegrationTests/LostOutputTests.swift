@@ -50,6 +50,19 @@ struct LostOutputTests {
         #expect(gone.errors.contains("Broken pipe"), "\(gone)")
     }
 
+    @Test(
+        "What is printed with closed descriptors goes into no file of the host's",
+        arguments: ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"])
+    func closed(_ redirection: String) async throws {
+        let site = try EchoSite()
+        _ = try await run(site, "apply --verbose --allow-unpinned echo", redirection)
+        #expect(site.fingerprint("one") == site.credential.fingerprint)
+        let lock = try String(contentsOfFile: site.command.state + "/apply.lock", encoding: .utf8)
+        #expect(Int(lock.dropLast()) != nil && lock.hasSuffix("\n"), "\(lock)")
+        let audit = try await site.command.run("audit", "--json")
+        #expect(try audit.json(AuditResult.self).damagedLines == 0, "\(audit)")
+    }
+
     @Test("A failure keeps its own code")
     func failure() async throws {
         let site = try EchoSite(config: ["fail": "unavailable"])

@@ -46,6 +46,7 @@ final class Output: Sendable {
     /// The exit code of a run: a result that nobody got is no success.
     ///
     /// - Parameter code: what the run ended with; a failure stays that failure.
+    /// - Returns: the exit code.
     func exitCode(_ code: Int32) -> Int32 {
         guard isLost.withLock(\.self), [ExitStatusCode.fine, ExitStatusCode.differences].contains(code) else {
             return code
