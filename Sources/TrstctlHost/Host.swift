@@ -40,6 +40,13 @@ package struct Host: Sendable {
         HostProcess.prepare
     }
 
+    /// Prepares the process, and refuses to begin where there are too few descriptors for a run.
+    ///
+    /// To be called before any task is started.
+    ///
+    /// - Throws: `StateError`.
+    package static func checkProcess() throws(StateError) { try HostProcess.checkOpenFiles() }
+
     var searchPath: SearchPath { .current(explicit: options.pluginDirectories) }
 
     func makePool(

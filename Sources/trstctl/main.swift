@@ -13,6 +13,12 @@ do {
         // The bare command and the group commands have nothing to run: show what there is.
         throw CleanExit.helpRequest(command)
     }
+    do {
+        try Host.checkProcess()
+    } catch {
+        Output.error("error: \(error)")
+        exit(ExitStatusCode.usage)
+    }
     let task = Task.detached { exit(await Trstctl.run(command)) }
     Interruption.wait { task.cancel() }
 } catch {
