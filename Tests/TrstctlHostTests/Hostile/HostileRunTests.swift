@@ -102,6 +102,17 @@ struct HostileRunTests {
         try bench.expectHealthy(report)
     }
 
+    @Test(
+        "R10: a million denied calls take no more of the log than a thousand",
+        .enabled(if: ProcessInfo.processInfo.environment["TRSTCTL_SOAK"] == "1", "takes minutes: TRSTCTL_SOAK=1"))
+    func millionDenials() async throws {
+        let bench = try HostileBench()
+        let report = try await bench.host(HostileCase("R10", "million-calls", .denied("not-granted"))).apply([])
+        #expect(report.targets.first?.denials == 1_000_000)
+        #expect(try bench.audit().filter { $0.connector == "million-calls" }.count < 2_200)
+        try bench.expectHealthy(report)
+    }
+
     @Test("Q11: what a connector logs is passed on up to a bound, and then that it was")
     func logBudget() async throws {
         let bench = try HostileBench()
