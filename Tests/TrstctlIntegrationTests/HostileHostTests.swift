@@ -17,6 +17,7 @@ struct HostileHostTests {
         let text: String
 
         /// - Parameter connector: a case of `hostile.c`.
+        /// - Throws: when something is not built or cannot be written.
         init(_ connector: String) throws {
             command = try TrstctlCommand()
             try command.scratch.makeDirectory("live")
