@@ -25,8 +25,8 @@
 #define P_PIDFD 3
 #endif
 
-// Descriptors of the child, by number. Those from 3 on are close-on-exec, so the program sees 0, 1 and 2.
-enum { REPORT_SLOT = TRSTCTL_PROGRAM_SLOT + 1, RULESET_SLOT, FIRST_CLOSED, PARKING = 16 };
+// Descriptors of the child, by number. Those after the script's are close-on-exec.
+enum { PROGRAM_SLOT = TRSTCTL_SCRIPT_SLOT + 1, REPORT_SLOT, RULESET_SLOT, SLOTS, PARKING = 16 };
 
 // The kernel's signal set: 64 bits. The raw call, because glibc's leaves out the two signals it uses itself.
 static void set_signal_mask(const uint64_t *mask, uint64_t *before) {
@@ -57,33 +57,23 @@ static void reset_signals(void) {
     set_signal_mask(&none, NULL);
 }
 
-static int park(int descriptor) { return descriptor == -1 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, PARKING); }
-
-static int place(int descriptor, int slot) {
-    if (descriptor == -1) return close(slot) == -1 && errno != EBADF ? -1 : 0;
-    return dup3(descriptor, slot, O_CLOEXEC) == -1 ? -1 : 0;
-}
-
 // Moves everything out of the way first, so that no slot overwrites a descriptor that is still needed.
-static void arrange_descriptors(const struct trstctl_spawn_request *request, int *report) {
-    int input = request->standard_input;
-    if (input == -1) input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (input == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
-    int parked_report = park(*report);
-    if (parked_report == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
-    *report = parked_report;
-    int output = park(request->standard_output), error = park(request->standard_error);
-    int program = park(request->executable), ruleset = park(request->landlock_ruleset);
-    input = park(input);
-    if (input == -1 || output == -1 || error == -1 || (program == -1 && request->executable != -1) ||
-        (ruleset == -1 && request->landlock_ruleset != -1))
-        fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
-    if (dup2(input, 0) == -1 || dup2(output, 1) == -1 || dup2(error, 2) == -1 ||
-        place(program, TRSTCTL_PROGRAM_SLOT) == -1 || place(ruleset, RULESET_SLOT) == -1 ||
-        place(parked_report, REPORT_SLOT) == -1)
-        fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+static int arrange_descriptors(const struct trstctl_spawn_request *request, int *report) {
+    int slots[SLOTS] = {
+        request->standard_input, request->standard_output, request->standard_error, request->script,
+        request->executable, *report, request->landlock_ruleset};
+    if (slots[0] == -1 && (slots[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1) return -1;
+    for (int i = 0; i < SLOTS; i++)
+        if (slots[i] != -1 && (slots[i] = fcntl(slots[i], F_DUPFD_CLOEXEC, PARKING)) == -1) return -1;
+    *report = slots[REPORT_SLOT];
+    for (int i = 0; i < SLOTS; i++) {
+        if (slots[i] == -1)
+            close(i);
+        else if (dup3(slots[i], i, i <= TRSTCTL_SCRIPT_SLOT ? 0 : O_CLOEXEC) == -1)
+            return -1;
+    }
     *report = REPORT_SLOT;
-    if (syscall(SYS_close_range, FIRST_CLOSED, ~0U, 0) == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+    return (int)syscall(SYS_close_range, SLOTS, ~0U, 0);
 }
 
 static int set_limit(const struct trstctl_spawn_limit *limit) {
@@ -129,7 +119,7 @@ static _Noreturn void become(const struct trstctl_spawn_request *request, const 
     if (request->cgroup_count || request->cgroup != -1)
         STEP(CGROUP, trstctl_join_cgroups(request->cgroups, request->cgroup_count));
     if (flags & TRSTCTL_SPAWN_NEW_SESSION) STEP(SESSION, setsid());
-    arrange_descriptors(request, &report);
+    STEP(DESCRIPTORS, arrange_descriptors(request, &report));
     reset_signals();
     for (size_t i = 0; i < request->limit_count; i++) STEP(LIMITS, set_limit(&request->limits[i]));
 
@@ -148,11 +138,12 @@ static _Noreturn void become(const struct trstctl_spawn_request *request, const 
     if (flags & TRSTCTL_SPAWN_DENY_WRITE_EXEC)
         STEP(MDWE, prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0));
     if (request->landlock_ruleset != -1) STEP(LANDLOCK, trstctl_landlock_restrict(RULESET_SLOT, reads_proc));
-    if (request->seccomp_profile != TRSTCTL_SECCOMP_NONE) STEP(SECCOMP, trstctl_seccomp_install());
+    if (request->filter) STEP(SECCOMP, trstctl_filter_calls(request));
 
     if (flags & TRSTCTL_SPAWN_REHEARSAL) _exit(0);
     if (request->executable != -1)
-        syscall(SYS_execveat, TRSTCTL_PROGRAM_SLOT, "", request->argv, request->envp, AT_EMPTY_PATH);
+        syscall(
+            SYS_execveat, PROGRAM_SLOT, "", request->argv, request->envp, AT_EMPTY_PATH, request->execute_key);
     else
         execve(request->path, request->argv, request->envp);
     fail(report, TRSTCTL_STAGE_EXEC);
@@ -170,14 +161,14 @@ static void kill_and_reap(int pidfd) {
     close(pidfd);
 }
 
-int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result) {
-    int confined = request->landlock_ruleset != -1 || request->seccomp_profile != TRSTCTL_SECCOMP_NONE;
+int trstctl_spawn(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result) {
+    int confined = request->landlock_ruleset != -1 || request->filter;
     int runnable = request->executable != -1 || (request->path && request->path[0] == '/') ||
                    request->flags & TRSTCTL_SPAWN_REHEARSAL;
     if (!runnable || !request->argv || !request->envp ||
         (confined && !(request->flags & TRSTCTL_SPAWN_NO_NEW_PRIVS)) ||
         (request->user && request->flags & TRSTCTL_SPAWN_USER_NAMESPACE) ||
-        (request->seccomp_profile != TRSTCTL_SECCOMP_NONE && request->seccomp_profile != TRSTCTL_SECCOMP_CONNECTOR))
+        (request->filter && request->filter_pid >= request->filter_count))
         return refuse(result, TRSTCTL_STAGE_REQUEST, EINVAL);
 
     int channel[2];

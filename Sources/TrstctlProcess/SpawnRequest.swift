@@ -16,6 +16,8 @@ package struct SpawnRequest: Sendable {
     }
 
     package var program: Program
+    /// A descriptor that stays open for the program, which finds it as `scriptPath`: what an interpreter runs.
+    package var script: Int32?
     /// The words, the program's own name first; each without NUL.
     package var arguments: [Bytes]
     /// The whole environment, `NAME=value` each; each without NUL.
@@ -35,6 +37,9 @@ package struct SpawnRequest: Sendable {
     package var confinement: KernelConfinement
     /// What the process holds as long as it lives: released once it is reaped.
     package var hold: (any ProcessHold)?
+
+    /// Where an interpreter opens its script.
+    package static let scriptPath = Bytes("/proc/self/fd/3")
 
     /// A process with no environment, nothing on standard input, no core dumps and no confinement.
     package init(_ program: Program, arguments: [Bytes], standardOutput: Int32, standardError: Int32) {

@@ -132,6 +132,7 @@ package final class ConnectorPool: Sendable {
                 stray: stray(of: report))
             var request = SessionRequest(name: name.text) { await scopes.answer($0) }
             request.confinement = confinement(name, isAsking)
+            request.libraries = options.manifest?.manifest.plugin(name)?.libraries ?? []
             request.timeouts = options.timeouts
             request.runtimeBase = options.runtimeBase
             request.host.version = options.hostVersion

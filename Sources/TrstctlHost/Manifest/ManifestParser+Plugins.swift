@@ -6,7 +6,7 @@ extension ManifestParser {
     static let maximumPins = 16
 
     /// The keys of one plugin.
-    static let pluginKeys = ["sha256", "grants", "signature", "confinement", "script", "acknowledge"]
+    static let pluginKeys = ["sha256", "grants", "signature", "confinement", "script", "libraries", "acknowledge"]
 
     /// One entry of `plugins:`.
     static func plugin(
@@ -25,6 +25,9 @@ extension ManifestParser {
             plugin.signature = try self.signature(signature, "\(what).signature", scope)
         }
         if let script = fields["script"] { plugin.script = try self.script(script, "\(what).script", scope) }
+        if let libraries = fields["libraries"] {
+            plugin.libraries = try self.libraries(libraries.value, "\(what).libraries", scope)
+        }
         if let acknowledge = fields["acknowledge"] {
             plugin.acknowledged = try acknowledgements(acknowledge.value, "\(what).acknowledge", scope)
         }

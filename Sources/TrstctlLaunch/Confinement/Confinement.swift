@@ -197,7 +197,7 @@ package struct Confinement: Sendable {
 
     /// True when the file that runs should not be readable for the process: the kernel then lets nobody of the same user
     /// trace it or read its memory (`would_dump` in ptrace(2): "dumpable").
-    fileprivate var hidesProgram: Bool { hold.user != nil && profile.kind == .staticELF }
+    fileprivate var hidesProgram: Bool { hold.user != nil && profile.kind == .staticELF && !profile.isScript }
 }
 
 /// What a confined process holds: its uid and its group.
@@ -256,12 +256,13 @@ extension VerifiedExecutable {
     ) throws(ConfinementError) -> ChildProcess {
         while true {
             var request = SpawnRequest(
-                .descriptor(descriptor), arguments: [Bytes(name.executableFileName)], standardOutput: standardOutput,
-                standardError: standardError)
+                .descriptor(program), arguments: arguments, standardOutput: standardOutput, standardError: standardError
+            )
+            if interpreter != nil { request.script = descriptor }
             request.environment = environment
             confinement.apply(to: &request)
             // The seals leave the mode alone, except for the execute bits.
-            fchmod(descriptor, confinement.hidesProgram ? 0o111 : 0o555)
+            fchmod(program, confinement.hidesProgram ? 0o111 : 0o555)
             do throws(SpawnError) {
                 return try ChildProcess.spawn(request)
             } catch {
