@@ -32,7 +32,7 @@ int trstctl_enter_user_namespace(const char *uid_map, const char *gid_map) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ? -1 : outcome;
 }
 
-// "0" means the writer, in both versions.
+// "0" means the writer.
 int trstctl_join_cgroups(const int *cgroups, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (write(cgroups[i], "0", 1) != 1) return -1;

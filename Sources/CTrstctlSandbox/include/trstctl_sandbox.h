@@ -104,7 +104,7 @@ struct trstctl_spawn_request {
     uint64_t execute_key;
 
     // A group of version 2 (its directory, or -1) is where the child begins. One of version 1 it must join, through an
-    // open cgroup.procs file, and the kernel may then wait for an RCU grace period, some 10 ms.
+    // open `tasks` file.
     int cgroup;
     const int *cgroups;
     size_t cgroup_count;
