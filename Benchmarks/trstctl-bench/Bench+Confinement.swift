@@ -25,6 +25,16 @@ extension Bench {
         ]
     }
 
+    /// The most memory that was resident while the connector was verified, in KiB. The sealed copy is not part of it:
+    /// nobody maps it.
+    func memory() throws -> Int64 {
+        let executable = try verified(pins: nil)
+        defer { withExtendedLifetime(executable) {} }
+        var usage = rusage()  // RUSAGE_SELF is 0; Glibc gives it a type that getrusage does not take
+        guard getrusage(0, &usage) == 0 else { throw BenchError("\(SystemError.last("getrusage"))") }
+        return Int64(usage.ru_maxrss)
+    }
+
     private func startAndStop(_ executable: VerifiedExecutable, _ mode: ConfinementMode) async throws -> Int64 {
         let answers = Answers()
         var request = SessionRequest(name: executable.name.text) { await answers.answer($0) }

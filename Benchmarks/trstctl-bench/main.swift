@@ -10,9 +10,11 @@ let usage = """
            trstctl-bench ping DIRECTORY COUNT SIZE
            trstctl-bench log DIRECTORY COUNT
            trstctl-bench read-file DIRECTORY COUNT
+           trstctl-bench memory DIRECTORY 1 CONNECTOR
            trstctl-bench confinement DIRECTORY COUNT CONNECTOR
     DIRECTORY holds trstctl-connector-echo, or the connector named. Prints the median in nanoseconds; confinement prints
-    those without and with it, and the median, the lower and the upper tenth of the differences.
+    those without and with it, and the median, the lower and the upper tenth of the differences; memory prints the KiB
+    that were resident at most, the sealed copy not counted.
     """
 
 /// What the arguments ask for.
@@ -25,6 +27,9 @@ func bench(_ arguments: [String]) async throws -> [Int64] {
     case ("ping", 4): return [try await bench.ping(bytes: Int(arguments[3]) ?? 64)]
     case ("log", 3): return [try await bench.nested(.log)]
     case ("read-file", 3): return [try await bench.nested(.readFile)]
+    case ("memory", 4):
+        bench.connector = arguments[3]
+        return [try bench.memory()]
     case ("confinement", 4):
         bench.connector = arguments[3]
         return try await bench.confinement()
