@@ -25,7 +25,9 @@ extension Bench {
         ]
     }
 
-    /// The most memory that was resident while the connector was verified, in KiB. The sealed copy is not part of it:
+    /// The most memory that was resident while the connector was verified, in KiB.
+    ///
+    /// The sealed copy is not part of it:
     /// nobody maps it.
     func memory() throws -> Int64 {
         let executable = try verified(pins: nil)

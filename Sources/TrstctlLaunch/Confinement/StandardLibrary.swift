@@ -17,6 +17,7 @@ enum StandardLibrary {
     ///
     /// - Parameter interpreter: its path after symbolic links: `python3` is a link, and the library has the version's
     ///   name.
+    /// - Returns: absolute paths, at most two.
     static func directories(of interpreter: Bytes) -> [String] {
         guard let path = interpreter.text, let slash = path.lastIndex(of: "/"), path[..<slash].hasSuffix("/bin") else {
             return []

@@ -15,7 +15,9 @@ package struct Architecture: Sendable {
         package static let native = arm
     #endif
 
-    /// x86-64; asm/unistd_64.h. The x32 calls have other numbers, from 0x40000000 on, for the same things.
+    /// The table of x86-64, from asm/unistd_64.h.
+    ///
+    /// The x32 calls have other numbers, from 0x40000000 on, for the same things.
     package static let x86 = Architecture(
         audit: 0xc000_003e, foreignCalls: 0x4000_0000,
         calls: [
@@ -42,7 +44,9 @@ package struct Architecture: Sendable {
             "io_uring_register": 427, "clone3": 435, "close_range": 436, "faccessat2": 439,
         ])
 
-    /// arm64; asm-generic/unistd.h. It never had the older forms.
+    /// The table of arm64, from asm-generic/unistd.h.
+    ///
+    /// It never had the older forms.
     package static let arm = Architecture(
         audit: 0xc000_00b7, foreignCalls: nil,
         calls: [

@@ -34,7 +34,9 @@ struct ArgumentTest {
 }
 
 extension FilterRule {
-    /// The system calls that a connector may make, and those that end it. Everything else answers EPERM.
+    /// The system calls that a connector may make, and those that end it.
+    ///
+    /// Everything else answers EPERM.
     ///
     /// Why Landlock is not enough: it governs neither chmod, chown and xattrs, nor Unix sockets by path, UDP, raw and
     /// netlink sockets, TCP fast open, memfd execution, prlimit of other processes, io_uring. `connect` is denied
@@ -43,6 +45,7 @@ extension FilterRule {
     /// - Parameters:
     ///   - pid: the process's own number.
     ///   - key: what only the launcher passes to execveat, as a sixth argument that the kernel does not look at.
+    /// - Returns: each call with its rule, no call twice; those with conditions first.
     static func connector(pid: UInt32, key: UInt64) -> [(call: String, rule: FilterRule)] {
         conditional(pid: pid, key: key) + attacks.map { ($0, .kill) } + harmless.map { ($0, .allow) }
     }
@@ -101,7 +104,9 @@ extension FilterRule {
         "setns", "io_uring_setup", "io_uring_enter", "io_uring_register", "keyctl", "add_key", "request_key",
     ]
 
-    /// Without conditions. The kernel keeps these in a bitmap (Linux 5.11), so the length of the list costs nothing.
+    /// What is allowed without conditions.
+    ///
+    /// The kernel keeps these in a bitmap (Linux 5.11), so the length of the list costs nothing.
     static let harmless =
         [
             "read", "write", "readv", "writev", "pread64", "close", "close_range", "lseek", "openat", "fstat",
