@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef PR_SET_MDWE
@@ -130,7 +131,7 @@ static _Noreturn void become(const struct trstctl_spawn_request *request, const 
     if (flags & TRSTCTL_SPAWN_PRIVATE_PROC) STEP(PROC, trstctl_mount_private_proc());
     if (request->user || flags & TRSTCTL_SPAWN_USER_NAMESPACE) STEP(USER, trstctl_become_user(request->user));
 
-    if (flags & TRSTCTL_SPAWN_PRIVATE_UMASK) umask(077);
+    umask(flags & TRSTCTL_SPAWN_PRIVATE_UMASK ? 077 : 022);
     if (flags & TRSTCTL_SPAWN_AT_ROOT) STEP(DIRECTORY, chdir("/"));
     if (flags & TRSTCTL_SPAWN_DIE_WITH_HOST)
         STEP(PARENT_DEATH, arm_parent_death(report, prepared->host, !has_pid_namespace(flags)));
@@ -154,10 +155,30 @@ static int refuse(struct trstctl_spawn_result *result, int stage, int error) {
     return -1;
 }
 
+static int64_t now_milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Waits until something can be read: 1, or 0 when the time (CLOCK_MONOTONIC) is over.
+static int wait_readable(int descriptor, int64_t until) {
+    for (;;) {
+        int64_t left = until - now_milliseconds();
+        struct pollfd entry = {.fd = descriptor, .events = POLLIN};
+        int count = poll(&entry, 1, left < 0 ? 0 : (int)left);
+        if (count > 0) return 1;
+        if (left <= 0) return 0;
+    }
+}
+
+// A process that the kernel does not let go (a file system that does not answer) is left to init: one start must not
+// stop all others.
 static void kill_and_reap(int pidfd) {
     siginfo_t info;
     syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    while (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) == -1 && errno == EINTR) continue;
+    if (wait_readable(pidfd, now_milliseconds() + 1000))
+        while (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) == -1 && errno == EINTR) continue;
     close(pidfd);
 }
 
@@ -209,6 +230,11 @@ int trstctl_spawn(const struct trstctl_spawn_request *request, struct trstctl_sp
     // The writing end closes when the program starts (close-on-exec): no bytes means success.
     struct report report;
     ssize_t got;
+    if (!wait_readable(channel[0], now_milliseconds() + request->patience)) {
+        close(channel[0]);
+        kill_and_reap(pidfd);
+        return refuse(result, TRSTCTL_STAGE_REPORT, ETIMEDOUT);
+    }
     do got = read(channel[0], &report, sizeof report);
     while (got == -1 && errno == EINTR);
     close(channel[0]);

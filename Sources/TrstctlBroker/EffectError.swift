@@ -28,6 +28,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case noAccess = "no-access"
         case cannotChangeOwner = "cannot-change-owner"
         case notExecutable = "not-executable"
+        /// Its digest is none of those that the manifest names.
+        case programChanged = "program-changed"
         case unreachable
         case badPeer = "bad-peer"
         case scopeOver = "scope-over"
@@ -56,7 +58,9 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     /// True when the object is one that no grant reaches: a link, a device, a mount point, a path with `..`.
     package var isDenial: Bool {
         switch code {
-        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey: true
+        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey,
+            .programChanged:
+            true
         default: false
         }
     }
@@ -72,7 +76,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         switch code {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
-        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey:
+        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey, .programChanged:
             .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted

@@ -30,6 +30,7 @@ extension SpawnRequest {
         raw.execute_key = SpawnRequest.executeKey
         raw.cgroup = confinement.unifiedGroup ?? -1
         raw.user = confinement.user ?? 0
+        raw.patience = patience
         raw.failing = confinement.failingBits
 
         var rawLimits = limits.map { trstctl_spawn_limit(resource: $0.resource, value: $0.value) }
@@ -71,7 +72,8 @@ extension SpawnRequest {
     }
 
     private var flags: UInt32 {
-        var flags = TRSTCTL_SPAWN_PRIVATE_UMASK.rawValue | TRSTCTL_SPAWN_AT_ROOT.rawValue
+        var flags = TRSTCTL_SPAWN_AT_ROOT.rawValue
+        if hasPrivateUmask { flags |= TRSTCTL_SPAWN_PRIVATE_UMASK.rawValue }
         flags |= confinement.isolation.rawValue
         if isRehearsal { flags |= TRSTCTL_SPAWN_REHEARSAL.rawValue }
         if startsSession { flags |= TRSTCTL_SPAWN_NEW_SESSION.rawValue }

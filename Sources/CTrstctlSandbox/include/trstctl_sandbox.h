@@ -20,7 +20,7 @@
     X(REQUEST, "request") /* it contradicts itself */                                                           \
     X(PIPE, "pipe")                                                                                             \
     X(CLONE, "clone3")                                                                                          \
-    X(REPORT, "report") /* the child ended with half a report */                                                \
+    X(REPORT, "report") /* half a report, or none in time */                                                    \
     X(USER_NAMESPACE, "user namespace")                                                                         \
     X(CGROUP, "cgroup")                                                                                         \
     X(SESSION, "setsid")                                                                                        \
@@ -59,7 +59,7 @@ enum trstctl_spawn_flag {
     TRSTCTL_SPAWN_NEW_SESSION = 1u << 0,     // setsid(2): own session and process group
     TRSTCTL_SPAWN_NO_NEW_PRIVS = 1u << 1,    // prctl(PR_SET_NO_NEW_PRIVS)
     TRSTCTL_SPAWN_DIE_WITH_HOST = 1u << 2,   // prctl(PR_SET_PDEATHSIG, SIGKILL), and a check that it is not too late
-    TRSTCTL_SPAWN_PRIVATE_UMASK = 1u << 3,   // umask 077
+    TRSTCTL_SPAWN_PRIVATE_UMASK = 1u << 3,   // umask 077; otherwise 022
     TRSTCTL_SPAWN_AT_ROOT = 1u << 4,         // chdir /
     TRSTCTL_SPAWN_DENY_WRITE_EXEC = 1u << 5, // prctl(PR_SET_MDWE), Linux 6.3
     // Each of these is empty when new, and ends with the process.
@@ -109,6 +109,7 @@ struct trstctl_spawn_request {
     const int *cgroups;
     size_t cgroup_count;
     uint32_t user;       // uid and gid of the process, without supplementary groups or capabilities; 0 keeps the caller's
+    int patience;        // milliseconds until a start that neither succeeded nor failed is given up
     uint32_t failing;    // for tests: 1 << stage, of steps that fail with ENOSYS as if the kernel lacked them
 };
 

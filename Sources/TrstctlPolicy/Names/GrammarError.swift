@@ -30,6 +30,7 @@ package struct GrammarError: Error, Hashable, Sendable, CustomStringConvertible 
         case badWildcard
         case tooManyArguments
         case tooManyRules
+        case badHole
     }
 
     /// The broken rule.
