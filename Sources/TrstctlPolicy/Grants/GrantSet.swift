@@ -83,7 +83,7 @@ package struct GrantSet: Hashable, Sendable {
             read: GrantSet.needed(read.sorted(by: GrantSet.precedes), GrantSet.replaces),
             write: GrantSet.needed(write.sorted(by: GrantSet.precedes), GrantSet.replaces),
             dial: GrantSet.needed(dial.sorted { precedesByBytes($0.bytes, $1.bytes) }) { $0.covers($1) },
-            exec: GrantSet.needed(exec.sorted(by: GrantSet.precedes)) { $0.replaces($1) })
+            exec: GrantSet.needed(GrantSet.sorted(exec)) { $0.replaces($1) })
     }
 
     private static func precedes(_ left: PathGrant, _ right: PathGrant) -> Bool {
@@ -92,10 +92,12 @@ package struct GrantSet: Hashable, Sendable {
             : precedesByBytes(left.bytes, right.bytes)
     }
 
-    private static func precedes(_ left: ExecGrant, _ right: ExecGrant) -> Bool {
-        let (one, other) = (left.rule, right.rule)
-        return one == other
-            ? left.terms.precedes(right.terms) : one.lexicographicallyPrecedes(other, by: precedesByBytes)
+    private static func sorted(_ rules: [ExecGrant]) -> [ExecGrant] {
+        rules.map { (rule: $0, text: $0.rule) }.sorted { left, right in
+            left.text == right.text
+                ? left.rule.terms.precedes(right.rule.terms)
+                : left.text.lexicographicallyPrecedes(right.text, by: precedesByBytes)
+        }.map(\.rule)
     }
 
     // A rule that is anchored deeper stays beside a wider one: the operator named that directory, and it may lie
