@@ -25,6 +25,7 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
             case .unsupportedKind(.script): "script"
             case .unsupportedKind: "executable-format"
             case .untrustedInterpreter: "untrusted-linker"
+            case .untrustedLibrary: "untrusted-library"
             case .layer: "layer-missing"
             case .preparation: "no-resources"
             case .start: "spawn"

@@ -43,7 +43,12 @@ enum GrantsFuzz {
             }
             let words = line.array.split(separator: 0x20, omittingEmptySubsequences: false).map { Bytes(Array($0)) }
             if let rule = try? ExecGrant(argv: words) {
-                try expect(rule.argv == words && rule.covers(words), "the command \(rule) is not itself")
+                try expect(rule.covers(words), "the command \(rule) is not itself")
+            }
+            if let rule = try? ExecGrant(rule: words) {
+                try expect(
+                    (try? ExecGrant(rule: rule.rule)) == rule && rule.coversCommands(of: rule),
+                    "the rule \(rule) is not itself")
                 grants.exec.append(rule)
             }
         }
