@@ -115,7 +115,7 @@ extension VerificationError.Code {
         case .scriptNotAllowed: "script-not-allowed"
         case .interpreter(.mismatch): "interpreter-mismatch"
         case .interpreter(.other): "interpreter-other"
-        case .interpreter(.badFirstLine): "interpreter-line"
+        case .interpreter(.badFirstLine), .interpreter(.looksUp): "interpreter-line"
         case .interpreter: "interpreter-unusable"
         // `key-mismatch` alone would be the credential's key.
         case .signature(let word, _):
