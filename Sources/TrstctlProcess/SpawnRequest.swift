@@ -29,7 +29,7 @@ package struct SpawnRequest: Sendable {
     package var limits: [ResourceLimit]
     /// An own session and process group (setsid(2)), which `ChildProcess.signalGroup` needs.
     package var startsSession = true
-    /// A umask of 077: what it creates is its user's alone. Otherwise 022, as services get it (systemd.exec(5)).
+    /// Whether its umask is 077, so that what it creates is its user's alone, or 022 as services get it (systemd.exec(5)).
     package var hasPrivateUmask = true
     /// When a start that neither succeeded nor failed is given up, in milliseconds: every other start waits meanwhile.
     package var patience: Int32 = 10_000
