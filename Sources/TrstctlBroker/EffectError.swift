@@ -9,6 +9,10 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case invalid
         case invalidPath = "invalid-path"
         case notGranted = "not-granted"
+        /// The connector did not declare it, so no line of the manifest would help.
+        case notDeclared = "not-declared"
+        /// The host's call only reads.
+        case readOnlyScope = "read-only-scope"
         case notFound = "not-found"
         case noParent = "no-parent"
         case symbolicLink = "symbolic-link"
@@ -58,7 +62,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     /// True when the object is one that no grant reaches: a link, a device, a mount point, a path with `..`.
     package var isDenial: Bool {
         switch code {
-        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey,
+        case .notGranted, .notDeclared, .readOnlyScope, .invalidPath, .symbolicLink, .hardLink, .notRegular,
+            .privileged, .mountPoint, .holdsKey,
             .programChanged:
             true
         default: false
@@ -76,7 +81,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         switch code {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
-        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey, .programChanged:
+        case .notGranted, .notDeclared, .readOnlyScope, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint,
+            .holdsKey, .programChanged:
             .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted

@@ -94,6 +94,49 @@ struct ManifestParserTests {
         #expect(manifest.credentials.first?.certificate == "/srv/op/2026")
     }
 
+    @Test func `A command is a list, or a mapping with terms for its program`() throws {
+        let (one, other) = (String(repeating: "a", count: 64), String(repeating: "0", count: 64))
+        let manifest = try ManifestSample.parse(
+            """
+            version: 1
+            plugins:
+              a:
+                grants:
+                  process.exec:
+                    - [/x, -t, "{int:1..9}", "{{"]
+                    - argv: [/x, -s]
+                      sha256: [\(one), "\(other)"]
+                    - { argv: [/y], setuid: true }
+            """)
+        let rules = try #require(manifest.plugins.first?.grants.exec)
+        #expect(rules.map { $0.rule.map(\.text) } == [["/x", "-t", "{int:1..9}", "{{"], ["/x", "-s"], ["/y"]])
+        #expect(rules[0].covers(["/x", "-t", "7", "{"]) && rules[0].terms == ExecTerms())
+        #expect(rules[1].terms.pins.map(\.hex) == [other, one] && !rules[1].terms.allowsSetuid)
+        #expect(rules[2].terms.pins.isEmpty && rules[2].terms.allowsSetuid)
+        // As it is written back, it is read again.
+        let lines = try #require(manifest.plugins.first).grants.yamlLines.map { "      " + $0 }.joined(separator: "\n")
+        let again = try ManifestSample.parse("version: 1\nplugins:\n  a:\n    grants:\n" + lines)
+        #expect(again.plugins.first?.grants == manifest.plugins.first?.grants)
+    }
+
+    @Test(
+        "A command that is not well formed is refused with its place",
+        arguments: [
+            ("{ sha256: [A] }", ManifestError.Code.missingKey), ("{ argv: [/x], sha: [] }", .unknownKey),
+            ("{ argv: [/x], sha256: [] }", .badPin), ("{ argv: [/x], sha256: [abc] }", .badPin),
+            ("{ argv: [/x], sha256: abc }", .wrongType), ("{ argv: /x }", .wrongType), ("{ argv: [] }", .badGrant),
+            ("{ argv: [/x], setuid: yes }", .wrongType), ("{ argv: [/x], setuid: \"true\" }", .wrongType),
+            ("{ argv: [/x], setuid: 1 }", .wrongType), ("/x", .wrongType), ("[/x, \"{\"]", .badGrant),
+            ("[/x, \"a{int}\"]", .badGrant), ("[x]", .badGrant), ("{ argv: [/x], argv: [/y] }", .duplicateKey),
+        ])
+    func badCommand(text: String, code: ManifestError.Code) throws {
+        let error = #expect(throws: ManifestError.self) {
+            try ManifestSample.parse("version: 1\nplugins:\n  a:\n    grants:\n      process.exec:\n        - \(text)")
+        }
+        #expect(error?.code == code && error?.line == 6, "\(String(describing: error))")
+        #expect(error?.nextStep.isEmpty == false)
+    }
+
     @Test func `Configuration values keep their order and their types`() throws {
         let manifest = try ManifestSample.parse(
             """

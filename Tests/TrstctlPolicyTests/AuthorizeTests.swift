@@ -133,4 +133,66 @@ struct AuthorizeTests {
         #expect(denial.message.contains("\\x1b") && !denial.message.contains("\u{1B}"))
         #expect(Denial.malformed(error, capability: .netDial).reason == .badAddress)
     }
+
+    private func denied(_ argv: [Bytes], _ rules: [[String]], declared: [[String]]? = nil) throws -> Denial? {
+        let decision = authorize(
+            .exec(argv: argv), effective: try GrantSet.parse(exec: rules), scope: .mutating,
+            declared: try declared.map { try GrantSet.parse(exec: $0) })
+        if case .denied(let denial) = decision { return denial }
+        return nil
+    }
+
+    @Test(
+        "The line for a command allows that command and nothing else, braces and quotes included",
+        arguments: [["/x", "{int}"], ["/x", "{"], ["/x", "{{a}"], ["/x", "a b", "\"", ""], ["/x{int}", "\u{E9}"]])
+    func commandLine(argv: [String]) throws {
+        let bytes = argv.map { Bytes($0) }
+        let denial = try #require(try denied(bytes, [["/y"]]))
+        #expect(denial.reason == .notGranted && denial.nearest == nil)
+        let line = try #require(denial.manifestLine)
+        #expect(line.hasPrefix("process.exec: [[") && denial.message.contains(line))
+        let rule = try ExecGrant(argv: bytes)
+        #expect(line == "process.exec: [\(try #require(rule.yaml))]")
+        let written = try ExecGrant(rule: rule.rule)
+        #expect(written == rule && written.covers(bytes) && written.arguments.allSatisfy { $0.holes.isEmpty })
+        #expect(!written.covers(["/x", "7"]))
+    }
+
+    @Test func `The nearest command is the one that fits longest`() throws {
+        let rules = [["/x", "{int}"], ["/x", "use", "{int:1..9}"], ["/x", "use", "{fingerprint}", "now"], ["/y"]]
+        #expect(try denied(["/x", "use", "10"], rules)?.nearest == "[/x, use, \"{int:1..9}\"]")
+        #expect(try denied(["/x", "a"], rules)?.nearest == "[/x, \"{int}\"]")
+        #expect(try denied(["/z"], rules)?.nearest == nil)
+    }
+
+    @Test func `What a hole does not take is blamed on whoever narrowed it`() throws {
+        #expect(
+            try denied(["/x", "7"], [["/x", "{int:1..5}"]], declared: [["/x", "{int:1..9}"]])?.reason == .notGranted)
+        let undeclared = try denied(["/x", "7"], [["/x", "{int:1..5}"]], declared: [["/x", "{int:1..5}"]])
+        #expect(undeclared?.reason == .notDeclared && undeclared?.manifestLine == nil)
+    }
+
+    @Test func `A ticket for a command has the terms of each rule that covers it`() throws {
+        let pin = try #require(SHA256Digest(hex: String(repeating: "a", count: 64)))
+        let rules = [
+            try ExecGrant(["/x", "{int}"], terms: ExecTerms(pins: [pin])),
+            try ExecGrant(["/x", "7"], terms: ExecTerms(allowsSetuid: true)), try ExecGrant(["/x", "8"]),
+        ]
+        func terms(_ word: Bytes) -> Set<ExecTerms>? {
+            let decision = authorize(
+                .exec(argv: ["/x", word]), effective: GrantSet(exec: rules).normalised, scope: .mutating)
+            guard case .allowed(.exec(let ticket)) = decision else { return nil }
+            #expect(ticket.argv == ["/x", word])
+            return Set(ticket.terms)
+        }
+        #expect(terms("7") == [ExecTerms(pins: [pin]), ExecTerms(allowsSetuid: true)])
+        #expect(terms("8") == [ExecTerms(pins: [pin]), ExecTerms()])
+        #expect(terms("9") == [ExecTerms(pins: [pin])])
+        // A declaration has no terms, and those of the approval stay.
+        let declared = try GrantSet.parse(exec: [["/x", "7"]])
+        let both = GrantSet.intersection(declared: declared, approved: GrantSet(exec: [rules[0]]))
+        #expect(both.exec.map(\.terms) == [ExecTerms(pins: [pin])])
+        #expect(declared.isSubset(of: GrantSet(exec: [rules[0]])))
+        #expect(both.yamlLines == ["process.exec: [{ argv: [/x, \"7\"], sha256: [\"\(pin.hex)\"] }]"])
+    }
 }

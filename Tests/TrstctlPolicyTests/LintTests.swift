@@ -136,6 +136,36 @@ struct LintTests {
         #expect(try codes(plugin(exec: [argv])) == [code].compactMap(\.self))
     }
 
+    static let holes: [(argv: [String], codes: [LintCode])] = [
+        (["/opt/lb", "{fingerprint}"], []), (["/opt/lb", "{int}"], []), (["/opt/lb", "--port={int:1..65535}"], []),
+        (["/opt/lb", "{[a-z]:1..8}"], [.openArgument]), (["/opt/lb", "/srv/{[a-z0-9-]:1..8}.pem"], [.openArgument]),
+        (["/opt/lb", "{[a-f0-9]:64..64}"], []), (["/opt/lb", "{[a-f0-9]:1..64}"], [.openArgument]),
+        (["/bin/sh", "-c", "{[a-z]:1..8}"], [.interpreter, .chooses]), (["/bin/sh", "{int}"], [.interpreter]),
+        (["/usr/bin/python3", "-m", "{[a-z_]:1..8}"], [.interpreter, .chooses]),
+        (["/usr/bin/systemctl", "reload", "{[a-z0-9-]:1..32}"], [.chooses]),
+        (["/usr/bin/systemctl", "{[a-z]:1..12}", "nginx"], [.chooses]),
+        (["/usr/bin/systemctl", "reload", "{[a-z]:1..4}@x"], [.chooses]),
+        (["/usr/bin/kill", "-HUP", "{int}"], [.chooses]), (["/usr/bin/kill", "-HUP", "{fingerprint}"], []),
+    ]
+
+    @Test("A hole that lets a connector choose what runs is refused; one for a word is a warning", arguments: holes)
+    func hole(argv: [String], codes expected: [LintCode]) throws {
+        #expect(try codes(plugin(exec: [argv])) == expected)
+        let accepted = expected.map { "\($0):\(argv[0])" }
+        #expect(try codes(plugin(exec: [argv], acknowledge: accepted)) == [])
+        #expect(LintCode.chooses.isRefusal && !LintCode.openArgument.isRefusal)
+    }
+
+    @Test func `A hole in a path names every file of its directory`() throws {
+        let argv = ["/opt/lb", "--file=/srv/{[a-z]:1..8}.pem"]
+        #expect(try codes(plugin(write: ["/srv/x.pem"], exec: [argv])) == [.openArgument, .writesArgument])
+        #expect(try codes(plugin(write: ["/srv/"], exec: [argv])) == [.openArgument, .writesArgument])
+        #expect(try codes(plugin(write: ["/srw/x.pem"], exec: [argv])) == [.openArgument])
+        #expect(
+            try codes(plugin(write: ["/etc/x/a"], exec: [["/usr/sbin/nginx", "-c", "/etc/x/{[a-z]:1..8}"]]))
+                == [.openArgument, .configures])
+    }
+
     @Test func `A socket that obeys like root is a warning, also behind a link`() throws {
         #expect(try codes(plugin(dial: ["unix:/run/docker.sock"])) == [.controlsHost])
         #expect(try codes(plugin(dial: ["unix:/var/run/docker.sock"])) == [.controlsHost])

@@ -79,7 +79,9 @@ extension EffectError {
         switch denial.reason {
         case .badPath, .badAddress, .badArguments: code = .invalidPath
         case .unsupported: code = .unimplemented
-        default: code = .notGranted
+        case .notGranted: code = .notGranted
+        case .notDeclared: code = .notDeclared
+        case .readOnlyScope: code = .readOnlyScope
         }
         self.init(code, object: denial.object, denial.message, fix: denial.manifestLine ?? "")
     }

@@ -40,6 +40,11 @@ enum ConfigResolution {
             if let given {
                 entries.append(Wire.ConfigEntry(name: field.name, value: try value(given, field, directory)))
             } else if let fallback = field.defaultValue, fallback.kind != nil {
+                guard isDefault(fallback, of: field.type) else {
+                    throw ConfigError(
+                        description: "the connector declares a default for \"\(field.name)\" that is not "
+                            + "\(typeName(field.type)): this is a bug of the connector; write the field yourself")
+                }
                 entries.append(Wire.ConfigEntry(name: field.name, value: fallback))
             } else if field.required {
                 throw ConfigError(
@@ -71,6 +76,15 @@ enum ConfigResolution {
                     description: "the connector declares a field \"\(printable(field.name))\", which is no proper name "
                         + "or declared twice: this is a bug of the connector")
             }
+        }
+    }
+
+    /// A default is of its field's type, and a path is one already: a connector does not know the manifest's directory.
+    private static func isDefault(_ value: Wire.ConfigValue, of type: Wire.ConfigField.ValueType) -> Bool {
+        switch (type, value.kind) {
+        case (.string, .text), (.integer, .integer), (.boolean, .boolean), (.stringList, .list): true
+        case (.path, .text(let text)): (try? AbsolutePath(text)) != nil
+        default: false
         }
     }
 

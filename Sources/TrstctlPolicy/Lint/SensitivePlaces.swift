@@ -170,9 +170,8 @@ enum KnownPrograms {
     /// True for systemctl with a verb that changes what services are.
     static func controlsServices(_ grant: ExecGrant) -> Bool {
         guard name(grant.program) == "systemctl" else { return false }
-        return grant.arguments.contains { argument in
-            verbs.contains { argument.matches(Bytes($0)) }
-        }
+        // A hole in its place is a finding of its own, `choice`.
+        return grant.arguments.contains { $0.literal?.text.map { verbs.contains($0) } ?? false }
     }
 
     /// The configuration of what the command runs, or of the service that it restarts; empty when none is known.

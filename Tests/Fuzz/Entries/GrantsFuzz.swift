@@ -19,12 +19,23 @@ enum GrantsFuzz {
             try expect(isAllowed == (byDeclared && byApproved), "\(path) is decided otherwise by the intersection")
         }
         for line in lines {
+            let argv = words(line)
+            let isAllowed = both.exec.contains { $0.covers(argv) }
+            let byDeclared = declared.exec.contains { $0.covers(argv) }
+            let byApproved = approved.exec.contains { $0.covers(argv) }
+            try expect(isAllowed == (byDeclared && byApproved), "a command is decided otherwise by the intersection")
+        }
+        for line in lines {
             guard let address = try? DialAddress(line) else { continue }
             let isAllowed = both.dial.contains { $0.covers(address) }
             let byDeclared = declared.dial.contains { $0.covers(address) }
             let byApproved = approved.dial.contains { $0.covers(address) }
             try expect(isAllowed == (byDeclared && byApproved), "\(address) is decided otherwise by the intersection")
         }
+    }
+
+    private static func words(_ line: Bytes) -> [Bytes] {
+        line.array.split(separator: 0x20, omittingEmptySubsequences: false).map { Bytes(Array($0)) }
     }
 
     private static func grants(_ lines: ArraySlice<Bytes>) throws(Violation) -> GrantSet {
@@ -41,14 +52,15 @@ enum GrantsFuzz {
                     (try? DialGrant(rule.bytes)) == rule && rule.covers(rule), "the dial rule \(rule) is not itself")
                 grants.dial.append(rule)
             }
-            let words = line.array.split(separator: 0x20, omittingEmptySubsequences: false).map { Bytes(Array($0)) }
+            let words = words(line)
             if let rule = try? ExecGrant(argv: words) {
-                try expect(rule.covers(words), "the command \(rule) is not itself")
+                try expect(rule.covers(words), "the command \(rule) does not cover itself")
+                try expect((try? ExecGrant(rule: rule.rule)) == rule, "the command \(rule) is written as another")
+                grants.exec.append(rule)
             }
             if let rule = try? ExecGrant(rule: words) {
-                try expect(
-                    (try? ExecGrant(rule: rule.rule)) == rule && rule.coversCommands(of: rule),
-                    "the rule \(rule) is not itself")
+                try expect((try? ExecGrant(rule: rule.rule)) == rule, "the command \(rule) is written as another")
+                try expect(rule.coversCommands(of: rule), "the command \(rule) does not cover itself")
                 grants.exec.append(rule)
             }
         }

@@ -65,8 +65,8 @@ extension HostileCase {
         HostileCase("F11", "group", .failed(.read, "invalid-message")),
         HostileCase("F11", "wire-type-7", .failed(.read, "invalid-message")),
         HostileCase("F11", "field-zero", .failed(.read, "invalid-message")),
-        HostileCase("F13", "path-twice", .denied("not-granted"), says: "granted, then not: 7"),
-        HostileCase("F13", "path-twice", .denied("not-granted"), says: "not granted, then granted: 0"),
+        HostileCase("F13", "path-twice", .denied("not-declared"), says: "granted, then not: 7"),
+        HostileCase("F13", "path-twice", .denied("not-declared"), says: "not granted, then granted: 0"),
         HostileCase("F14", "two-methods", .failed(.apply, "answered-failed-precondition"), says: "two methods: 0"),
         HostileCase("F14", "no-kind", .failed(.read, "unknown-kind")),
         HostileCase("F15", "bad-text", .failed(.read, "invalid-text")),
@@ -91,13 +91,13 @@ extension HostileCase {
             options: { $0.timeouts.grace = 5_000 }),
         HostileCase("R09", "many-calls", .served, says: "refused calls: "),
         HostileCase("R09", "too-many-calls", .failed(.read, "too-many-calls")),
-        HostileCase("R10", "many-denied", .denied("not-granted"), says: "denied: 5000"),
+        HostileCase("R10", "many-denied", .denied("not-declared"), says: "denied: 5000"),
         HostileCase(
             "R11", "stops-reading", .failed(.read, "stopped-reading"), options: { $0.timeouts.writeStall = 300 }),
         HostileCase("R13", "wrong-token", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
         HostileCase("R13", "wrong-call", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
         HostileCase("R13", "late-call", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
-        HostileCase("R14", "claims-success", .deniedThenFailed("not-granted", .apply, "changed-nothing")),
+        HostileCase("R14", "claims-success", .deniedThenFailed("not-declared", .apply, "changed-nothing")),
         HostileCase(
             "R15", "never-applies", .failed(.apply, "timeout"), says: "put back",
             options: { $0.callTimeouts.apply = 500 }

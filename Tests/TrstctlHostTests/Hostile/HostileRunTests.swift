@@ -93,7 +93,7 @@ struct HostileRunTests {
     @Test("R10, Q11: many denied calls are counted, and take a bounded part of the audit log")
     func manyDenials() async throws {
         let bench = try HostileBench()
-        let report = try await bench.host(HostileCase("R10", "many-denied", .denied("not-granted"))).apply([])
+        let report = try await bench.host(HostileCase("R10", "many-denied", .denied("not-declared"))).apply([])
         #expect(report.targets.first?.denials == 5_000)
         let records = try bench.audit().filter { $0.connector == "many-denied" }
         #expect(records.filter { $0.event == .call }.count <= 1_100)
@@ -107,7 +107,7 @@ struct HostileRunTests {
         .enabled(if: ProcessInfo.processInfo.environment["TRSTCTL_SOAK"] == "1", "takes minutes: TRSTCTL_SOAK=1"))
     func millionDenials() async throws {
         let bench = try HostileBench()
-        let report = try await bench.host(HostileCase("R10", "million-calls", .denied("not-granted"))).apply([])
+        let report = try await bench.host(HostileCase("R10", "million-calls", .denied("not-declared"))).apply([])
         #expect(report.targets.first?.denials == 1_000_000)
         #expect(try bench.audit().filter { $0.connector == "million-calls" }.count < 2_200)
         try bench.expectHealthy(report)
