@@ -21,6 +21,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case limit
         /// It holds a private key, which connectors do not get to see.
         case holdsKey = "holds-key"
+        /// It holds the value of a secret configuration field, which connectors do not get to see either.
+        case holdsSecret = "holds-secret"
         /// Others could read a key.
         case looseMode = "loose-mode"
         case noSpace = "no-space"
@@ -59,7 +61,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isDenial: Bool {
         switch code {
         case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey,
-            .programChanged:
+            .programChanged, .holdsSecret:
             true
         default: false
         }
@@ -76,7 +78,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         switch code {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
-        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey, .programChanged:
+        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey, .holdsSecret,
+            .programChanged:
             .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted
