@@ -12,6 +12,8 @@ import TrstctlWire
 /// Every form of a secret, read by the openssl command: a reader that shares no code with the writer's choices.
 @Suite("Forms of secrets")
 struct SecretFormTests {
+    private struct Unreadable: Error { let words: [String] }
+
     private let pki: TestPKI
     private let directory: TestDirectory
 
@@ -52,7 +54,7 @@ struct SecretFormTests {
         try process.run()
         let data = output.fileHandleForReading.readDataToEndOfFile()
         process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "\(words)")
+        guard process.terminationStatus == 0 else { throw Unreadable(words: words) }
         return String(decoding: data, as: UTF8.self)
     }
 
