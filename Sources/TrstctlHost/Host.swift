@@ -102,7 +102,7 @@ package struct Host: Sendable {
         let audit = try openAudit(isRequired: goal == .apply)
         let pool = makePool(audit: audit, loaded, overrides)
         var reconciler = TargetReconciler(
-            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: audit)
+            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(targets), audit: audit)
         reconciler.input = input
         reconciler.timeouts = options.callTimeouts
         let parallel = max(1, min(1_024, options.parallel))
@@ -114,6 +114,7 @@ package struct Host: Sendable {
             }
             let connectors = await pool.reports()
             await pool.stopAll()
+            noteUnlockedMemory()
             finish(audit)
             return RunReport(command: goal == .plan ? "plan" : "apply", targets: reports, connectors: connectors)
         }
@@ -156,6 +157,14 @@ package struct Host: Sendable {
             options.log("trstctl", "warning", "this run is not audited: \(error)")
             return nil
         }
+    }
+
+    private func noteUnlockedMemory() {
+        guard SecretMemory.usage.unlockedSmall > 0 else { return }
+        options.log(
+            "trstctl", "warning",
+            "private keys were in memory that could be swapped out, because the limit of locked memory is too low: "
+                + "trstctl doctor")
     }
 
     func finish(_ audit: AuditLog?) {

@@ -33,6 +33,7 @@ struct TargetReconciler: Sendable {
     /// Works on one target; never throws: what went wrong stands in the report.
     func reconcile(_ target: Target, goal: Goal) async -> TargetReport {
         let begin = Deadline.now
+        defer { credentials.release(target.credential) }
         var report = TargetReport(
             target: target.name.text, connector: target.connector.text, credential: target.credential.text)
         guard !Task.isCancelled else {

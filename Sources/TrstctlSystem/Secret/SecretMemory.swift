@@ -36,6 +36,8 @@ package struct SecretMemory: ~Copyable, Sendable {
         package var unlocked = 0
         /// The most bytes that were unlocked at the same time.
         package var mostUnlocked = 0
+        /// Bytes of small pieces, which is what keys are, that could not be locked.
+        package var unlockedSmall = 0
     }
 
     /// What this process uses now.

@@ -68,6 +68,7 @@ enum SecretPool {
         var isLocked: Int32 = 0
         guard let slab = trstctl_secret_map(slabSize, 1, &isLocked) else { fatalError("out of memory") }
         count(slabSize, isLocked != 0, &state)
+        if isLocked == 0 { state.usage.unlockedSmall += slabSize }
         for offset in stride(from: slabSize - sizes[index], through: 0, by: -sizes[index]) {
             state.free[index].append(slab + offset)
         }
