@@ -93,7 +93,7 @@ struct ConnectorConfigTests {
         #expect(literal.code == 1, "\(literal)")
         let report = try #require(try literal.json(RunReport.self).targets.first)
         #expect(report.stage == .configuration && report.detail.contains("must not stand on the command line"))
-        let unknown = try await run(site, "TRSTCTL --connector-config tow.token=\(Self.secret)")
+        let unknown = try await run(site, "TRSTCTL --connector-config onee.token=\(Self.secret)")
         #expect(unknown.code == 2 && (unknown.output + unknown.errors).contains("did you mean \"one\""), "\(unknown)")
         for outcome in [literal, unknown] {
             #expect(KeyTraces(text: Self.secret).found(in: Data((outcome.output + outcome.errors).utf8)) == [])
