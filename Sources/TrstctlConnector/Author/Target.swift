@@ -65,6 +65,7 @@ public struct Deployment: Sendable {
     ///
     /// - Parameter body: what needs the key; the bytes are gone when it returns.
     /// - Returns: what `body` returned; nil without a key, and then `body` is not called.
+    /// - Throws: what `body` throws.
     public func withPrivateKey<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result? {

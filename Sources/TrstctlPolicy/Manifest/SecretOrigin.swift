@@ -44,7 +44,8 @@ package enum SecretOrigin: Hashable, Sendable, CustomStringConvertible {
                 throw SecretOriginError("expected 0 or a number from 3 behind fd:")
             }
             return .descriptor(number)
-        case "cmd": return try command(running: rest.split(separator: " ", omittingEmptySubsequences: false).map(String.init))
+        case "cmd":
+            return try command(running: rest.split(separator: " ", omittingEmptySubsequences: false).map(String.init))
         case "credential": return try credential(named: rest)
         default: return nil
         }

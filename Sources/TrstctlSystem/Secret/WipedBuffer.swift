@@ -90,6 +90,7 @@ package struct WipedBuffer: ~Copyable {
     /// Gives the memory away as a value.
     ///
     /// - Parameter isSecret: what the value says of itself; the memory is of the same kind either way.
+    /// - Returns: the bytes so far.
     package consuming func bytes(isSecret: Bool = true) -> Bytes {
         let filled = count
         return Bytes(adopting: memory, count: filled, isSecret: isSecret)
