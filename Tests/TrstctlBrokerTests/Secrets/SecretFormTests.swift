@@ -186,6 +186,19 @@ struct SecretFormTests {
         }
     }
 
+    @Test(
+        "Java opens a PKCS#12 file too",
+        .enabled(if: access("/usr/bin/keytool", X_OK) == 0),
+        arguments: [Wire.SecretReference.Pkcs12Profile.modern, .legacy3des])
+    func java(_ profile: Wire.SecretReference.Pkcs12Profile) throws {
+        let source = try source(try pki.issue("www.example.com"), password: "correct horse")
+        let reference = Wire.SecretReference(
+            name: "key", encoding: .pkcs12, pkcs12Profile: profile, passwordName: "password")
+        let words = ["keytool", "-list", "-v", "-keystore", "FILE", "-storetype", "PKCS12", "-storepass"]
+        let listing = try run(words + ["correct horse"], on: try content(source, reference))
+        #expect(listing.contains("PrivateKeyEntry") && listing.contains("chain length: 2"), "\(listing)")
+    }
+
     @Test("The same credential gives the same file, another password or profile another one")
     func stable() throws {
         let credential = try pki.issue("www.example.com")
