@@ -118,6 +118,32 @@ struct KeyLeakTests {
         }
     }
 
+    @Test("The host takes OpenSSL's memory over before OpenSSL has any, and says where keys are")
+    func doctor() async throws {
+        let report = try await TrstctlCommand().run("doctor", "--json").json(DoctorReport.self)
+        #expect(report.lines.first { $0.name == "wiped-cryptography" }?.isAvailable == true, "\(report)")
+        #expect(report.lines.contains { $0.name == "locked-memory" }, "\(report)")
+    }
+
+    @Test("Where no memory can be locked the deployment goes on, and says so", .enabled(if: geteuid() == 0))
+    func unlocked() async throws {
+        let site = try site(Self.runs[0])
+        let words = [
+            try BuiltProduct.path("trstctl"), "--manifest", site.command.manifest, "--state-dir", site.command.state,
+            "--plugin-dir", site.command.plugins, "apply",
+        ]
+        let script =
+            "ulimit -l 0; exec setpriv --inh-caps=-ipc_lock --bounding-set=-ipc_lock " + words.joined(separator: " ")
+        let outcome = try await RunningCommand("/bin/sh", ["sh", "-c", script], home: site.command.scratch.path)
+            .outcome()
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.errors.contains("swapped out"), "\(outcome)")
+        #expect(found(try traces(site), site) == [])
+        // With the usual limit there is nothing to say.
+        let usual = try await site.command.run("plan")
+        #expect(!usual.errors.contains("swapped out"), "\(usual)")
+    }
+
     /// A run that hangs in the middle of its deployment, the key in its file.
     private func stuck() async throws -> (site: EchoSite, run: RunningCommand) {
         let site = try site(

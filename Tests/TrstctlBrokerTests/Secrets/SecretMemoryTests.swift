@@ -1,3 +1,4 @@
+import CTrstctlSystem
 import Foundation
 import Glibc
 import Testing
@@ -104,6 +105,26 @@ struct SecretMemoryTests {
         let flags = try Self.flags(memory.base)
         #expect(flags.contains("dd") && !flags.contains("lo"))
         withExtendedLifetime(memory.capacity) {}
+    }
+
+    @Test("What OpenSSL frees, or moves elsewhere, is overwritten")
+    func cryptography() throws {
+        // The heap hands the same place out again; what it notes in a free place itself is in the first 32 bytes.
+        func isClean(_ leave: (UnsafeMutableRawPointer) -> Void) throws -> Bool {
+            let bytes = try #require(trstctl_wiping_malloc(1_000, nil, 0))
+            memset(bytes, 0x5A, 1_000)
+            leave(bytes)
+            let again = try #require(malloc(1_000))
+            defer { free(again) }
+            try #require(again == bytes)
+            return UnsafeRawBufferPointer(start: again, count: 1_000).dropFirst(32).allSatisfy { $0 != 0x5A }
+        }
+        #expect(try isClean { trstctl_wiping_free($0, nil, 0) })
+        var moved: UnsafeMutableRawPointer?
+        #expect(try isClean { moved = trstctl_wiping_realloc($0, 50_000, nil, 0) })
+        let whole = try #require(moved)
+        #expect(UnsafeRawBufferPointer(start: whole, count: 1_000).allSatisfy { $0 == 0x5A })
+        trstctl_wiping_free(whole, nil, 0)
     }
 
     @Test("A thousand pieces at once are all different, and their memory is used again")
