@@ -8,6 +8,8 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
+#include <openssl/pkcs7.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
@@ -25,6 +27,17 @@ static inline int trstctl_GENERAL_NAMES_count(const GENERAL_NAMES *names) { retu
 static inline const GENERAL_NAME *trstctl_GENERAL_NAMES_at(const GENERAL_NAMES *names, int index) {
     return sk_GENERAL_NAME_value(names, index);
 }
+
+static inline STACK_OF(PKCS12_SAFEBAG) *trstctl_bags_new(void) { return sk_PKCS12_SAFEBAG_new_null(); }
+static inline int trstctl_bags_push(STACK_OF(PKCS12_SAFEBAG) *bags, PKCS12_SAFEBAG *bag) {
+    return sk_PKCS12_SAFEBAG_push(bags, bag);
+}
+static inline void trstctl_bags_free(STACK_OF(PKCS12_SAFEBAG) *bags) {
+    sk_PKCS12_SAFEBAG_pop_free(bags, PKCS12_SAFEBAG_free);
+}
+static inline STACK_OF(PKCS7) *trstctl_safes_new(void) { return sk_PKCS7_new_null(); }
+static inline int trstctl_safes_push(STACK_OF(PKCS7) *safes, PKCS7 *safe) { return sk_PKCS7_push(safes, safe); }
+static inline void trstctl_safes_free(STACK_OF(PKCS7) *safes) { sk_PKCS7_pop_free(safes, PKCS7_free); }
 
 static inline EVP_PKEY *trstctl_EVP_EC_gen(const char *curve) { return EVP_EC_gen(curve); }
 static inline EVP_PKEY *trstctl_EVP_RSA_gen(unsigned int bits) { return EVP_RSA_gen(bits); }

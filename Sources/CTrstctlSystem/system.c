@@ -7,12 +7,14 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -46,6 +48,7 @@ _Static_assert(TRSTCTL_RESOLVE_NO_SYMLINKS == RESOLVE_NO_SYMLINKS, "openat2 bits
 _Static_assert(TRSTCTL_RESOLVE_NO_MAGICLINKS == RESOLVE_NO_MAGICLINKS, "openat2 bits");
 _Static_assert(TRSTCTL_RESOLVE_NO_XDEV == RESOLVE_NO_XDEV, "openat2 bits");
 _Static_assert(TRSTCTL_O_PATH == O_PATH, "O_PATH");
+_Static_assert(TRSTCTL_RLIMIT_MEMLOCK == RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK");
 
 int trstctl_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
 
@@ -147,7 +150,47 @@ int trstctl_find(const void *bytes, size_t count, const void *part, size_t part_
     return memmem(bytes, count, part, part_count) != NULL;
 }
 
+const void *trstctl_place(const void *bytes, size_t count, const void *part, size_t part_count) {
+    return memmem(bytes, count, part, part_count);
+}
+
+void *trstctl_secret_map(size_t size, int lock, int *locked) {
+    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    *locked = 0;
+    if (pages == MAP_FAILED) return NULL;
+    madvise(pages, size, MADV_DONTDUMP);
+    madvise(pages, size, MADV_WIPEONFORK);
+    if (lock) *locked = mlock(pages, size) == 0;
+    return pages;
+}
+
+void trstctl_secret_unmap(void *pages, size_t size) { munmap(pages, size); }
+
 void trstctl_wipe(void *bytes, size_t count) { explicit_bzero(bytes, count); }
+
+void *trstctl_wiping_malloc(size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return malloc(size);
+}
+
+void trstctl_wiping_free(void *bytes, const char *file, int line) {
+    (void)file;
+    (void)line;
+    if (bytes != NULL) explicit_bzero(bytes, malloc_usable_size(bytes));
+    free(bytes);
+}
+
+void *trstctl_wiping_realloc(void *old, size_t size, const char *file, int line) {
+    if (old == NULL) return malloc(size);
+    size_t present = malloc_usable_size(old);
+    if (size <= present) return old;
+    void *bytes = malloc(size);
+    if (bytes == NULL) return NULL;
+    memcpy(bytes, old, present);
+    trstctl_wiping_free(old, file, line);
+    return bytes;
+}
 
 int trstctl_pipe(int descriptors[2], int nonblocking_reader) {
     if (pipe2(descriptors, O_CLOEXEC) == -1) return -1;

@@ -25,6 +25,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case limit
         /// It holds a private key, which connectors do not get to see.
         case holdsKey = "holds-key"
+        /// It holds the value of a secret configuration field, which connectors do not get to see either.
+        case holdsSecret = "holds-secret"
         /// Others could read a key.
         case looseMode = "loose-mode"
         case noSpace = "no-space"
@@ -63,8 +65,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isDenial: Bool {
         switch code {
         case .notGranted, .notDeclared, .readOnlyScope, .invalidPath, .symbolicLink, .hardLink, .notRegular,
-            .privileged, .mountPoint, .holdsKey,
-            .programChanged:
+            .privileged, .mountPoint, .holdsKey, .programChanged, .holdsSecret:
             true
         default: false
         }
@@ -82,7 +83,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
         case .notGranted, .notDeclared, .readOnlyScope, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint,
-            .holdsKey, .programChanged:
+            .holdsKey, .holdsSecret, .programChanged:
             .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted

@@ -2,7 +2,10 @@ import COpenSSL
 package import TrstctlSystem
 
 /// A private key that was read and understood; it never leaves this target as a pointer, and never as text.
-package final class PrivateKey: @unchecked Sendable {
+///
+/// It is kept as the block of its file, in memory for secrets, and parsed for each operation: what OpenSSL makes of it
+/// lives for a moment only.
+package final class PrivateKey: Sendable {
     /// The encodings that the tools which obtain certificates write.
     package enum Kind: String, Sendable {
         /// `PRIVATE KEY` (RFC 5958): certbot.
@@ -13,8 +16,6 @@ package final class PrivateKey: @unchecked Sendable {
         case pkcs1 = "PKCS#1"
     }
 
-    // Unchecked Sendable: only read after init, and OpenSSL counts references and caches under its own locks.
-    private let key: OpaquePointer
     /// How the file encodes the key.
     package let kind: Kind
     /// The key's block as it stands in its file; wiped when the last reference goes away.
@@ -42,16 +43,11 @@ package final class PrivateKey: @unchecked Sendable {
         case "RSA PRIVATE KEY": kind = .pkcs1
         default: throw PrivateKeyError(.unsupported, "a block `\(block.label)`")
         }
-        guard let key = PrivateKey.parse(block.text) else {
+        guard ParsedKey(block.text) != nil else {
             throw PrivateKeyError(.malformed, OpenSSLError.take("the \(kind.rawValue) private key").description)
         }
-        self.key = key
         self.kind = kind
         pem = block.text
-    }
-
-    deinit {
-        EVP_PKEY_free(key)
     }
 
     /// True when this is the private key of the certificate.
@@ -63,34 +59,13 @@ package final class PrivateKey: @unchecked Sendable {
     /// - Returns: false also when either key is of a kind that cannot sign.
     package func matches(_ certificate: Certificate) -> Bool {
         defer { OpenSSLError.clear() }
-        guard let other = certificate.handle.publicKey, EVP_PKEY_eq(key, other) == 1 else { return false }
-        return signs(for: other)
+        guard let other = certificate.handle.publicKey, let key = ParsedKey(pem),
+            EVP_PKEY_eq(key.pointer, other) == 1
+        else { return false }
+        return PrivateKey.signs(key, for: other)
     }
 
-    /// The key as an unencrypted PKCS#8 block (RFC 5958), wiped like `pem`; nil when OpenSSL cannot write it.
-    package var pkcs8PEM: Bytes? {
-        defer { OpenSSLError.clear() }
-        guard let output = BIO_new(BIO_s_secmem()) else { return nil }
-        defer { BIO_free_all(output) }
-        guard PEM_write_bio_PKCS8PrivateKey(output, key, nil, nil, 0, PrivateKey.refuse, nil) == 1 else { return nil }
-        return Bytes(contentsOf: output, isSecret: true)
-    }
-
-    /// Answers a request for a passphrase with "there is none"; without it OpenSSL would open the terminal.
-    private static let refuse:
-        @convention(c) (UnsafeMutablePointer<CChar>?, Int32, Int32, UnsafeMutableRawPointer?)
-            -> Int32 = { _, _, _, _ in -1 }
-
-    private static func parse(_ block: Bytes) -> OpaquePointer? {
-        OpenSSLError.clear()
-        return block.withUnsafeBytes { bytes in
-            guard let input = BIO_new_mem_buf(bytes.baseAddress, Int32(clamping: bytes.count)) else { return nil }
-            defer { BIO_free_all(input) }
-            return PEM_read_bio_PrivateKey(input, nil, refuse, nil)
-        }
-    }
-
-    private func signs(for publicKey: OpaquePointer) -> Bool {
+    private static func signs(_ key: borrowing ParsedKey, for publicKey: OpaquePointer) -> Bool {
         guard let signer = EVP_MD_CTX_new() else { return false }
         defer { EVP_MD_CTX_free(signer) }
         guard let verifier = EVP_MD_CTX_new() else { return false }
@@ -98,7 +73,7 @@ package final class PrivateKey: @unchecked Sendable {
         let challenge = Array("trstctl: does this private key sign?".utf8)
         var count = 0
         // No digest named: OpenSSL takes the key's default one, and none for Ed25519.
-        guard EVP_DigestSignInit(signer, nil, nil, nil, key) == 1,
+        guard EVP_DigestSignInit(signer, nil, nil, nil, key.pointer) == 1,
             EVP_DigestSign(signer, nil, &count, challenge, challenge.count) == 1, (1...65536).contains(count)
         else { return false }
         var signature = [UInt8](repeating: 0, count: count)

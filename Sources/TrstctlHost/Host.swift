@@ -23,6 +23,8 @@ package struct Host: Sendable {
         package var runtimeBase: String?
         /// Connectors that may run although the manifest has no pin for them: the development override.
         package var allowUnpinned: [String] = []
+        /// Fields of targets and connectors that are set for this run: `TARGET.FIELD=VALUE`.
+        package var connectorConfig: [String] = []
         /// Gets what connectors print and log: connector, source, line.
         package var log: @Sendable (_ connector: String, _ source: String, _ line: String) -> Void = { _, _, _ in }
 
@@ -96,10 +98,12 @@ package struct Host: Sendable {
         let (manifest, directory) = (loaded.manifest, loaded.directory)
         let targets = try select(names, in: manifest)
         let overrides = try overrides()
+        let input = ConfigInput(overrides: try ConfigOverrides(options.connectorConfig, manifest))
         let audit = try openAudit(isRequired: goal == .apply)
         let pool = makePool(audit: audit, loaded, overrides)
         var reconciler = TargetReconciler(
-            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: audit)
+            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(targets), audit: audit)
+        reconciler.input = input
         reconciler.timeouts = options.callTimeouts
         let parallel = max(1, min(1_024, options.parallel))
         return try await EventLoop.run { [reconciler] in
@@ -110,6 +114,7 @@ package struct Host: Sendable {
             }
             let connectors = await pool.reports()
             await pool.stopAll()
+            noteUnlockedMemory()
             finish(audit)
             return RunReport(command: goal == .plan ? "plan" : "apply", targets: reports, connectors: connectors)
         }
@@ -152,6 +157,14 @@ package struct Host: Sendable {
             options.log("trstctl", "warning", "this run is not audited: \(error)")
             return nil
         }
+    }
+
+    private func noteUnlockedMemory() {
+        guard SecretMemory.usage.unlockedSmall > 0 else { return }
+        options.log(
+            "trstctl", "warning",
+            "private keys were in memory that could be swapped out, because the limit of locked memory is too low: "
+                + "trstctl doctor")
     }
 
     func finish(_ audit: AuditLog?) {

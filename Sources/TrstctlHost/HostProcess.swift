@@ -1,3 +1,4 @@
+import COpenSSL
 import CTrstctlSystem
 import Glibc
 
@@ -12,7 +13,9 @@ enum HostProcess {
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
         _ = trstctl_undumpable()
         refuseBacktraces()
-        raiseOpenFiles()
+        raise(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), to: 65_536)
+        raise(__rlimit_resource_t(UInt32(TRSTCTL_RLIMIT_MEMLOCK)), to: .max)
+        _ = wipesOpenSSL
         trstctl_tune_malloc()
     }()
 
@@ -35,11 +38,18 @@ enum HostProcess {
             description: "this process may open \(limit.rlim_cur) files, and needs 64 at least: ulimit -n 1024")
     }
 
-    /// A connector must not be able to make the host run out of descriptors.
-    private static func raiseOpenFiles() {
+    /// Whether OpenSSL's memory is overwritten when it is freed; only possible before OpenSSL has taken any.
+    ///
+    /// OpenSSL wipes what it knows to be secret, but not every buffer that a key passes through on its way.
+    static let wipesOpenSSL: Bool =
+        CRYPTO_set_mem_functions(trstctl_wiping_malloc, trstctl_wiping_realloc, trstctl_wiping_free) == 1
+
+    /// Raises a limit as far as it may be: a connector must not be able to make the host run out of descriptors, and the
+    /// memory of keys is locked.
+    private static func raise(_ resource: __rlimit_resource_t, to wanted: rlim_t) {
         var limit = rlimit()
-        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
-        limit.rlim_cur = min(limit.rlim_max, 65_536)
-        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        guard getrlimit(resource, &limit) == 0 else { return }
+        limit.rlim_cur = min(limit.rlim_max, wanted)
+        setrlimit(resource, &limit)
     }
 }

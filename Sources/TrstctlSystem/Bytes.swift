@@ -4,26 +4,39 @@ import Glibc
 /// Immutable bytes at a stable address, shared without copying.
 ///
 /// The stable address lets the wire code hand the content to protobuf-c, and take it over from there, without a copy.
-/// Bytes created as secret are overwritten when the last reference goes away.
+/// Bytes created as secret are in `SecretMemory`: out of swap and core dumps, overwritten when the last reference goes
+/// away.
 package struct Bytes: Sendable {
     private final class Storage: Sendable {
         nonisolated(unsafe) let base: UnsafeMutableRawPointer?
         let count: Int
         let isSecret: Bool
+        /// Owns what `base` points to; without it malloc(3) does.
+        private let memory: SecretMemory?
+        private let isHeap: Bool
 
-        init(base: UnsafeMutableRawPointer?, count: Int, isSecret: Bool) {
+        init(base: UnsafeMutableRawPointer?, count: Int) {
             self.base = base
             self.count = count
+            isSecret = false
+            memory = nil
+            isHeap = true
+        }
+
+        init(_ memory: consuming SecretMemory, count: Int, isSecret: Bool) {
+            base = memory.base
+            self.count = count
             self.isSecret = isSecret
+            self.memory = consume memory
+            isHeap = false
         }
 
         deinit {
-            if isSecret, let base { trstctl_wipe(base, count) }
-            free(base)
+            if isHeap { free(base) }
         }
     }
 
-    private static let none = Storage(base: nil, count: 0, isSecret: false)
+    private static let none = Storage(base: nil, count: 0)
     private let storage: Storage
 
     private init(_ storage: Storage) {
@@ -41,10 +54,15 @@ package struct Bytes: Sendable {
             self.init()
             return
         }
-        let base = malloc(source.count)
-        guard let base else { fatalError("out of memory") }
+        if isSecret {
+            let memory = SecretMemory(capacity: source.count)
+            memcpy(memory.base, from, source.count)
+            self.init(Storage(memory, count: source.count, isSecret: true))
+            return
+        }
+        guard let base = malloc(source.count) else { fatalError("out of memory") }
         memcpy(base, from, source.count)
-        self.init(Storage(base: base, count: source.count, isSecret: isSecret))
+        self.init(Storage(base: base, count: source.count))
     }
 
     package init(_ array: [UInt8], isSecret: Bool = false) {
@@ -57,8 +75,22 @@ package struct Bytes: Sendable {
     }
 
     /// Takes over memory that malloc(3) returned; this value frees it.
-    package init(adopting base: UnsafeMutableRawPointer, count: Int, isSecret: Bool = false) {
-        self.init(Storage(base: base, count: count, isSecret: isSecret))
+    package init(adopting base: UnsafeMutableRawPointer, count: Int) {
+        self.init(Storage(base: base, count: count))
+    }
+
+    /// Takes over memory for secrets.
+    ///
+    /// - Parameters:
+    ///   - memory: whose first bytes these are.
+    ///   - count: 0 to the memory's capacity.
+    ///   - isSecret: false for content that turned out to be public.
+    package init(adopting memory: consuming SecretMemory, count: Int, isSecret: Bool = true) {
+        guard count > 0 else {
+            self.init()
+            return
+        }
+        self.init(Storage(memory, count: min(count, memory.capacity), isSecret: isSecret))
     }
 
     package var count: Int { storage.count }

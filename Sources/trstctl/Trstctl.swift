@@ -81,6 +81,7 @@ struct Trstctl: ParsableCommand {
         options.allowUnpinned = command.global.allowUnpinned
         options.log = { output.connectorLine($0, $1, $2) }
         if let parallel = (command as? any ParallelCommand)?.parallel { options.parallel = parallel }
+        options.connectorConfig = (command as? any ConfiguringCommand)?.configuration.connectorConfig ?? []
         do {
             return output.exitCode(try await command.run(Host(options), output))
         } catch let error as ConnectorRefusal {

@@ -1,6 +1,9 @@
+import Foundation
 import Glibc
 import Testing
+import TrstctlCrypto
 import TrstctlSystem
+import TrstctlTestSupport
 import TrstctlWire
 
 @testable import TrstctlBroker
@@ -43,6 +46,46 @@ struct KeyMaterialTests {
         #expect(scope.read(directory["raw"]).code == .permissionDenied)
         #expect(scope.read(directory["old"]).code == .permissionDenied)
         #expect(scope.read(directory["public"]).code == .ok)
+    }
+
+    @Test("A key without its PEM frame, and without its line breaks, is recognised")
+    func withoutFrame() throws {
+        let credential = try TestPKI().issue("www.example.com")
+        let key = try credential.identity.keyPEM(.pkcs8)
+        let scope = try scope(
+            .mutating, below: [directory.path], exec: [["/bin/cat"]], secrets: SecretSource([(name: "key", bytes: key)])
+        )
+        let lines = (key.text ?? "").split(separator: "\n").filter { !$0.hasPrefix("-") }
+        let body = lines.joined()
+        try directory.file("oneline", "key=\(body)\n")
+        #expect(scope.read(directory["oneline"]).code == .permissionDenied)
+        let der = Array(try #require(Data(base64Encoded: body)))
+        #expect(scope.exec(["/bin/cat"], stdin: [Wire.Segment(kind: .literal(Bytes(der)))]).code == .permissionDenied)
+        #expect(scope.exec(["/bin/cat"], stdin: [.text(String(body.dropLast(8)))]).code == .ok)
+    }
+
+    @Test("A secret field's value: a file that holds it is refused, a command's output shows asterisks")
+    func fields() throws {
+        let secrets = SecretSource(
+            [],
+            fields: [
+                (name: "token", bytes: Bytes(Array("s3cr3t-t0ken".utf8), isSecret: true)),
+                (name: "pin", bytes: Bytes(Array("1234567".utf8), isSecret: true)),
+            ])
+        let scope = try scope(
+            .mutating, below: [directory.path], exec: [["/bin/cat"], ["/bin/sh", "-c", "cat >&2; exit 3"]],
+            secrets: secrets)
+        try directory.file("a", "token=s3cr3t-t0ken\n")
+        try directory.file("b", "pin=1234567\n")
+        let refused = scope.read(directory["a"])
+        #expect(refused.code == .permissionDenied && refused.result == nil)
+        #expect(refused.message.contains("token") && !refused.message.contains("s3cr3t"))
+        // Too short to tell from chance.
+        #expect(scope.read(directory["b"]).content == "pin=1234567\n")
+        let shown = scope.exec(["/bin/cat"], stdin: [.text("a s3cr3t-t0kens3cr3t-t0ken b s3cr3t")])
+        #expect(shown.execResponse?.stdout.text == "a \(String(repeating: "*", count: 24)) b s3cr3t")
+        let failed = scope.exec(["/bin/sh", "-c", "cat >&2; exit 3"], stdin: [.secret("token")])
+        #expect(failed.execResponse?.stderr.text == "************" && failed.execResponse?.status == 3)
     }
 
     @Test("A command that prints the key it was given gives it to nobody")

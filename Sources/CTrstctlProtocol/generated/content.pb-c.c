@@ -137,6 +137,36 @@ const ProtobufCEnumDescriptor trstctl__plugin__v1__secret_reference__encoding__d
   trstctl__plugin__v1__secret_reference__encoding__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
+static const ProtobufCEnumValue trstctl__plugin__v1__secret_reference__wrapping__enum_values_by_number[3] =
+{
+  { "WRAPPING_NONE", "TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING__WRAPPING_NONE", 0 },
+  { "WRAPPING_BASE64", "TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING__WRAPPING_BASE64", 1 },
+  { "WRAPPING_JSON_STRING", "TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING__WRAPPING_JSON_STRING", 2 },
+};
+static const ProtobufCIntRange trstctl__plugin__v1__secret_reference__wrapping__value_ranges[] = {
+{0, 0},{0, 3}
+};
+static const ProtobufCEnumValueIndex trstctl__plugin__v1__secret_reference__wrapping__enum_values_by_name[3] =
+{
+  { "WRAPPING_BASE64", 1 },
+  { "WRAPPING_JSON_STRING", 2 },
+  { "WRAPPING_NONE", 0 },
+};
+const ProtobufCEnumDescriptor trstctl__plugin__v1__secret_reference__wrapping__descriptor =
+{
+  PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
+  "trstctl.plugin.v1.SecretReference.Wrapping",
+  "Wrapping",
+  "Trstctl__Plugin__V1__SecretReference__Wrapping",
+  "trstctl.plugin.v1",
+  3,
+  trstctl__plugin__v1__secret_reference__wrapping__enum_values_by_number,
+  3,
+  trstctl__plugin__v1__secret_reference__wrapping__enum_values_by_name,
+  1,
+  trstctl__plugin__v1__secret_reference__wrapping__value_ranges,
+  NULL,NULL,NULL,NULL   /* reserved[1234] */
+};
 static const ProtobufCEnumValue trstctl__plugin__v1__secret_reference__pkcs12_profile__enum_values_by_number[2] =
 {
   { "MODERN", "TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__PKCS12_PROFILE__MODERN", 0 },
@@ -165,7 +195,7 @@ const ProtobufCEnumDescriptor trstctl__plugin__v1__secret_reference__pkcs12_prof
   trstctl__plugin__v1__secret_reference__pkcs12_profile__value_ranges,
   NULL,NULL,NULL,NULL   /* reserved[1234] */
 };
-static const ProtobufCFieldDescriptor trstctl__plugin__v1__secret_reference__field_descriptors[4] =
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__secret_reference__field_descriptors[5] =
 {
   {
     "name",
@@ -215,17 +245,30 @@ static const ProtobufCFieldDescriptor trstctl__plugin__v1__secret_reference__fie
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "wrapping",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trstctl__Plugin__V1__SecretReference, wrapping),
+    &trstctl__plugin__v1__secret_reference__wrapping__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trstctl__plugin__v1__secret_reference__field_indices_by_name[] = {
   1,   /* field[1] = encoding */
   0,   /* field[0] = name */
   3,   /* field[3] = password_name */
   2,   /* field[2] = pkcs12_profile */
+  4,   /* field[4] = wrapping */
 };
 static const ProtobufCIntRange trstctl__plugin__v1__secret_reference__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor trstctl__plugin__v1__secret_reference__descriptor =
 {
@@ -235,7 +278,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__secret_reference__descript
   "Trstctl__Plugin__V1__SecretReference",
   "trstctl.plugin.v1",
   sizeof(Trstctl__Plugin__V1__SecretReference),
-  4,
+  5,
   trstctl__plugin__v1__secret_reference__field_descriptors,
   trstctl__plugin__v1__secret_reference__field_indices_by_name,
   1,  trstctl__plugin__v1__secret_reference__number_ranges,

@@ -817,7 +817,7 @@ void   trstctl__plugin__v1__owned_object__free_unpacked
   assert(message->base.descriptor == &trstctl__plugin__v1__owned_object__descriptor);
   protobuf_c_message_free_unpacked ((ProtobufCMessage*)message, allocator);
 }
-static const ProtobufCFieldDescriptor trstctl__plugin__v1__deployment__field_descriptors[8] =
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__deployment__field_descriptors[9] =
 {
   {
     "target",
@@ -915,6 +915,18 @@ static const ProtobufCFieldDescriptor trstctl__plugin__v1__deployment__field_des
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "private_key",
+    9,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BYTES,
+    0,   /* quantifier_offset */
+    offsetof(Trstctl__Plugin__V1__Deployment, private_key),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trstctl__plugin__v1__deployment__field_indices_by_name[] = {
   2,   /* field[2] = certificate */
@@ -923,13 +935,14 @@ static const unsigned trstctl__plugin__v1__deployment__field_indices_by_name[] =
   4,   /* field[4] = names */
   6,   /* field[6] = not_after */
   5,   /* field[5] = not_before */
+  8,   /* field[8] = private_key */
   7,   /* field[7] = secret_names */
   0,   /* field[0] = target */
 };
 static const ProtobufCIntRange trstctl__plugin__v1__deployment__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 8 }
+  { 0, 9 }
 };
 const ProtobufCMessageDescriptor trstctl__plugin__v1__deployment__descriptor =
 {
@@ -939,7 +952,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__deployment__descriptor =
   "Trstctl__Plugin__V1__Deployment",
   "trstctl.plugin.v1",
   sizeof(Trstctl__Plugin__V1__Deployment),
-  8,
+  9,
   trstctl__plugin__v1__deployment__field_descriptors,
   trstctl__plugin__v1__deployment__field_indices_by_name,
   1,  trstctl__plugin__v1__deployment__number_ranges,

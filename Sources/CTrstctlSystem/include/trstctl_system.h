@@ -62,8 +62,21 @@ int trstctl_peer_pidfd(int socket);
 int trstctl_random(void *bytes, size_t count);
 // memmem(3): 1 when `part` occurs in `bytes`.
 int trstctl_find(const void *bytes, size_t count, const void *part, size_t part_count);
+// memmem(3): where `part` begins, or NULL.
+const void *trstctl_place(const void *bytes, size_t count, const void *part, size_t part_count);
+// Anonymous pages for secrets: left out of core dumps (MADV_DONTDUMP), zero in a forked child (MADV_WIPEONFORK), and kept
+// out of swap (mlock(2)) when `lock` is not 0 and the limit allows it, which `*locked` tells. NULL when there is no memory.
+void *trstctl_secret_map(size_t size, int lock, int *locked);
+// munmap(2)
+void trstctl_secret_unmap(void *pages, size_t size);
+// RLIMIT_MEMLOCK of getrlimit(2)
+#define TRSTCTL_RLIMIT_MEMLOCK 8
 // explicit_bzero(3)
 void trstctl_wipe(void *bytes, size_t count);
+// malloc(3), realloc(3) and free(3) that overwrite what they let go, in the form of CRYPTO_set_mem_functions(3).
+void *trstctl_wiping_malloc(size_t size, const char *file, int line);
+void *trstctl_wiping_realloc(void *old, size_t size, const char *file, int line);
+void trstctl_wiping_free(void *bytes, const char *file, int line);
 // pipe2(O_CLOEXEC [| O_NONBLOCK on the reading end])
 int trstctl_pipe(int descriptors[2], int nonblocking_reader);
 // accept4(SOCK_CLOEXEC)

@@ -1,22 +1,74 @@
 import CTrstctlSystem
 import Glibc
+import TrstctlCrypto
 import TrstctlPolicy
 import TrstctlSystem
 
-/// Private keys do not travel to connectors: neither the deployment's, nor one that lies in a file.
+/// Secrets do not travel to connectors: neither the deployment's key, nor one that lies in a file, nor the value of a secret
+/// field.
 extension SecretSource {
-    /// Refuses to hand out bytes in which a private key can be seen.
+    /// Shorter values are not looked for: they occur by chance, and whoever sees them learns little.
+    static let shortestRecognised = 8
+
+    /// Refuses to hand out bytes in which a private key, or the value of a secret field, can be seen as it is.
+    ///
+    /// For everything whose bytes the connector may use again: files, answers of peers. What was transformed (compressed,
+    /// encrypted, cut in two) is not recognised.
     ///
     /// - Parameters:
     ///   - content: what would go to the connector.
     ///   - what: what it is, for the message.
-    /// - Throws: `holdsKey`.
+    /// - Throws: `holdsKey`, `holdsSecret`.
     func refuseKey(in content: Bytes, _ what: String) throws(EffectError) {
-        let key = secret(named: "key").flatMap { $0.isEmpty ? nil : $0 }
-        guard content.contains("PRIVATE KEY-----") || key.map({ content.contains($0) }) ?? false else { return }
-        throw EffectError(
-            .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see",
-            fix: "compare it with Stat and compare_to instead of reading it")
+        let fix = "compare it with Stat and compare_to instead of reading it"
+        guard !content.contains("PRIVATE KEY-----"), !keyForms.contains(where: { content.contains($0) }) else {
+            throw EffectError(
+                .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see", fix: fix)
+        }
+        for field in fields {
+            guard let value = recognisable(field), content.contains(value) else { continue }
+            throw EffectError(
+                .holdsSecret, object: what,
+                "\(what) holds the value of the secret field \(printable(field)), which connectors do not get to see",
+                fix: fix)
+        }
+    }
+
+    /// The bytes with an asterisk in the place of every byte that is part of a secret field's value.
+    ///
+    /// For what is read by people, the output of commands: it may show a password in an error message, and the exit
+    /// status must still reach the connector.
+    func masked(_ content: Bytes) -> Bytes {
+        let values = fields.compactMap { recognisable($0) }.filter { content.contains($0) }
+        guard !values.isEmpty else { return content }
+        var buffer = WipedBuffer(capacity: content.count, limit: content.count)
+        content.withUnsafeBytes { bytes in
+            _ = buffer.append { target in
+                target.copyMemory(from: bytes)
+                for value in values {
+                    value.withUnsafeBytes { part in
+                        var offset = 0
+                        while let found = part.firstPlace(in: bytes, from: offset) {
+                            for place in found..<found + part.count { target[place] = UInt8(ascii: "*") }
+                            offset = found + 1
+                        }
+                    }
+                }
+                return bytes.count
+            }
+        }
+        return buffer.bytes(isSecret: content.isSecret)
+    }
+
+    /// The key as it is in its file, and as those see it who take the PEM frame or the line breaks away.
+    private var keyForms: [Bytes] {
+        guard let key = secret(named: "key"), !key.isEmpty else { return [] }
+        guard let block = try? PEM.blocks(in: key).first(where: \.isPrivateKey) else { return [key] }
+        return [key, block.contents, base64(block.contents)]
+    }
+
+    private func recognisable(_ field: String) -> Bytes? {
+        secret(named: field).flatMap { $0.count >= SecretSource.shortestRecognised ? $0 : nil }
     }
 
     /// Refuses permission bits with which others than the owner and the group could read key material, or others than
@@ -45,5 +97,15 @@ extension Bytes {
                 return trstctl_find(base, bytes.count, from, part.count) != 0
             }
         }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Where these bytes, at least one, occur next in others; nil when they do not.
+    fileprivate func firstPlace(in bytes: UnsafeRawBufferPointer, from offset: Int) -> Int? {
+        guard let part = baseAddress, let start = bytes.baseAddress, offset < bytes.count,
+            let found = trstctl_place(start + offset, bytes.count - offset, part, count)
+        else { return nil }
+        return found - start
     }
 }

@@ -4,22 +4,29 @@ package import TrstctlSystem
 package struct SecretSource: Sendable {
     /// The names that exist, for error texts.
     package let names: [String]
+    /// Those of them that are secret configuration fields.
+    package let fields: [String]
     private let find: @Sendable (String) -> Bytes?
 
     /// Makes a source.
     ///
     /// - Parameters:
     ///   - names: the names that exist.
+    ///   - fields: those of them that are secret configuration fields.
     ///   - find: the bytes under a name, secret where they are (`Bytes.isSecret`): a certificate may be public.
-    package init(names: [String], find: @escaping @Sendable (String) -> Bytes?) {
+    package init(names: [String], fields: [String] = [], find: @escaping @Sendable (String) -> Bytes?) {
         self.names = names
+        self.fields = fields
         self.find = find
     }
 
-    /// A source of these values.
-    package init(_ values: [(name: String, bytes: Bytes)]) {
-        self.init(names: values.map(\.name)) { name in
-            values.first { $0.name.utf8.elementsEqual(name.utf8) }?.bytes
+    /// A source of these values; the fields are secret configuration fields.
+    package init(
+        _ values: [(name: String, bytes: Bytes)], fields: [(name: String, bytes: Bytes)] = []
+    ) {
+        let all = values + fields
+        self.init(names: all.map(\.name), fields: fields.map(\.name)) { name in
+            all.first { $0.name.utf8.elementsEqual(name.utf8) }?.bytes
         }
     }
 

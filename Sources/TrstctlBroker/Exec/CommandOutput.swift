@@ -4,12 +4,13 @@ import TrstctlPolicy
 import TrstctlProcess
 import TrstctlSystem
 
-/// One output stream of a command: always drained, kept up to a bound.
-struct CommandOutput {
+/// One output stream of a command: always drained, kept up to a bound, in memory for secrets because a command may print
+/// what it was given.
+struct CommandOutput: ~Copyable {
     /// What is kept of a stream.
     struct Kept: Hashable, Sendable {
         /// The first bytes.
-        var bytes: [UInt8] = []
+        var bytes = Bytes()
         /// How many more there were.
         var dropped: UInt64 = 0
     }
@@ -17,7 +18,13 @@ struct CommandOutput {
     private let limit: Int
     private var reader: SharedDescriptor?
     private var end: SharedDescriptor?
-    private(set) var kept = Kept()
+    private var buffer: WipedBuffer
+    private var dropped: UInt64 = 0
+
+    /// What is kept so far.
+    var kept: Kept {
+        Kept(bytes: buffer.withUnsafeBytes { Bytes(copying: $0, isSecret: true) }, dropped: dropped)
+    }
 
     init(keeping limit: Int, _ program: AbsolutePath) throws(EffectError) {
         var ends: [Int32] = [-1, -1]
@@ -25,6 +32,7 @@ struct CommandOutput {
         reader = SharedDescriptor(ends[0])
         end = SharedDescriptor(ends[1])
         self.limit = max(0, limit)
+        buffer = WipedBuffer(capacity: 4_096, limit: max(1, limit))
     }
 
     /// The end that the command writes to; -1 once it is closed here.
@@ -43,14 +51,14 @@ struct CommandOutput {
             reader = nil
             return
         }
-        let wanted = min(count, limit - kept.bytes.count)
-        kept.bytes.append(contentsOf: chunk.prefix(wanted))
-        kept.dropped &+= UInt64(count - wanted)
+        let wanted = min(count, limit - buffer.count)
+        _ = buffer.append(copying: UnsafeRawBufferPointer(rebasing: chunk.prefix(wanted)))
+        dropped &+= UInt64(count - wanted)
     }
 }
 
 /// Both output streams of a command.
-struct CommandOutputs {
+struct CommandOutputs: ~Copyable {
     /// Why the draining stopped.
     enum Ending: Hashable, Sendable {
         case ended
@@ -62,8 +70,10 @@ struct CommandOutputs {
     private(set) var stderr: CommandOutput
 
     init(keeping limit: Int, _ program: AbsolutePath) throws(EffectError) {
-        stdout = try CommandOutput(keeping: limit, program)
-        stderr = try CommandOutput(keeping: limit, program)
+        let first = try CommandOutput(keeping: limit, program)
+        let second = try CommandOutput(keeping: limit, program)
+        stdout = first
+        stderr = second
     }
 
     /// True when nobody can write to either stream any more.
@@ -78,8 +88,8 @@ struct CommandOutputs {
     ///
     /// A descendant that keeps the streams open is waited for `CommandRun.lingerMilliseconds` at most.
     mutating func drain(_ child: ChildProcess, until deadline: Deadline, interruption: Interruption?) -> Ending {
-        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 65_536, alignment: 16)
-        defer { chunk.deallocate() }
+        let memory = SecretMemory(capacity: 65_536)
+        let chunk = UnsafeMutableRawBufferPointer(start: memory.base, count: memory.capacity)
         var ending = Ending.ended
         var patience = deadline
         var hasEnded = false

@@ -77,7 +77,8 @@ enum FileReading {
         _ file: borrowing OpenedFile, _ expected: Bytes, _ path: AbsolutePath
     ) throws(EffectError) -> Bool {
         guard file.attributes.size == UInt64(expected.count) else { return false }
-        var chunk = WipedBuffer(capacity: 65_536, limit: 65_536)
+        let size = min(expected.count + 1, 65_536)
+        var chunk = WipedBuffer(capacity: size, limit: size)
         var offset = 0
         var difference: Int32 = 0
         while true {

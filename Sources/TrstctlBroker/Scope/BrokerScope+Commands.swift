@@ -21,12 +21,14 @@ extension BrokerScope {
                 files.withLock { $0.note(command: ticket.grant) }
                 return Effect(result: .exec(Wire.ExecResponse(outcome: .exited, planned: true)), isPlanned: true)
             }
-            let result = try CommandRun.run(
+            var result = try CommandRun.run(
                 ticket, CommandRequest(stdin: stdin, outputLimit: outputLimit, deadline: patience.deadline),
                 interruption: patience.interruption)
             files.withLock { $0.note(command: ticket.grant) }
-            try secrets.refuseKey(in: Bytes(result.stdout.bytes), "the output of \(ticket.program)")
-            try secrets.refuseKey(in: Bytes(result.stderr.bytes), "the output of \(ticket.program)")
+            result.stdout.bytes = secrets.masked(result.stdout.bytes)
+            result.stderr.bytes = secrets.masked(result.stderr.bytes)
+            try secrets.refuseKey(in: result.stdout.bytes, "the output of \(ticket.program)")
+            try secrets.refuseKey(in: result.stderr.bytes, "the output of \(ticket.program)")
             return Effect(
                 result: .exec(result.response), bytes: result.stdout.bytes.count + result.stderr.bytes.count,
                 note: result.text)
@@ -42,8 +44,8 @@ extension CommandResult {
         case .signalled(let signal): (response.outcome, response.status) = (.signalled, signal)
         case .timedOut: response.outcome = .timedOut
         }
-        response.stdout = Bytes(stdout.bytes)
-        response.stderr = Bytes(stderr.bytes)
+        response.stdout = stdout.bytes
+        response.stderr = stderr.bytes
         response.stdoutDropped = stdout.dropped
         response.stderrDropped = stderr.dropped
         return response

@@ -25,6 +25,12 @@ public protocol Connector: Sendable {
     /// What kinds of things it needs to do, each with the reason the operator reads before approving.
     static var capabilities: [CapabilityNeed] { get }
 
+    /// Whether it must have private keys themselves, ``Deployment/withPrivateKey(_:)``; false by default.
+    ///
+    /// Ask for it only when a key cannot be put in place by name, ``Segment/secret(_:as:wrapped:)``: the operator has to
+    /// approve it, and many will not.
+    static var needsKey: Bool { get }
+
     /// How many calls may run at the same time, 1 to 64. Threads are started only when calls really overlap.
     static var concurrency: Int { get }
 
@@ -68,6 +74,9 @@ public protocol Connector: Sendable {
 }
 
 extension Connector {
+    /// Keys are put in place by the host.
+    public static var needsKey: Bool { false }
+
     /// One call at a time.
     public static var concurrency: Int { 1 }
 

@@ -48,6 +48,24 @@ public enum SecretEncoding: Sendable, Hashable {
     }
 }
 
+/// What the host does with a secret's encoded bytes in turn.
+public enum SecretWrapping: Sendable, Hashable {
+    /// Standard base64 with padding, no line breaks: a PKCS#12 file in a JSON document.
+    case base64
+    /// The body of a JSON string, without the quotes: a PKCS#8 key in a JSON document.
+    case jsonString
+}
+
+extension SecretWrapping? {
+    fileprivate var message: Wire.SecretReference.Wrapping {
+        switch self {
+        case nil: .wrappingNone
+        case .base64: .wrappingBase64
+        case .jsonString: .wrappingJsonString
+        }
+    }
+}
+
 /// How a PKCS#12 file is encrypted.
 public enum PKCS12Profile: Sendable, Hashable {
     /// AES-256-CBC with PBKDF2 and HMAC-SHA-256.
@@ -69,21 +87,37 @@ public struct Segment: Sendable {
     public static func text(_ text: String) -> Segment { bytes(Array(text.utf8)) }
 
     /// A secret, which the host puts in place.
-    public static func secret(_ name: SecretName, as encoding: SecretEncoding = .raw) -> Segment {
-        let reference = Wire.SecretReference(name: name.text, encoding: encoding.message)
+    ///
+    /// A form that the secret does not have (`sec1` of an RSA key) is `invalidArgument`.
+    ///
+    /// - Parameters:
+    ///   - name: which.
+    ///   - encoding: in which form.
+    ///   - wrapping: what is done with the encoded bytes; nil leaves them as they are.
+    /// - Returns: the segment.
+    public static func secret(
+        _ name: SecretName, as encoding: SecretEncoding = .raw, wrapped wrapping: SecretWrapping? = nil
+    ) -> Segment {
+        let reference = Wire.SecretReference(
+            name: name.text, encoding: encoding.message, wrapping: wrapping.message)
         return Segment(message: Wire.Segment(kind: .secret(reference)))
     }
 
     /// A PKCS#12 file with key, leaf and chain (RFC 7292).
     ///
+    /// The same credential, password and profile give the same file, so ``Host/stat(_:comparedTo:)`` recognises it.
+    ///
     /// - Parameters:
-    ///   - password: the secret that is the password; nil means an empty one.
+    ///   - password: the secret field that is the password; nil means an empty one.
     ///   - profile: how it is encrypted.
+    ///   - wrapping: what is done with the file's bytes; nil leaves them as they are.
     /// - Returns: the segment.
-    public static func pkcs12(password: SecretName? = nil, profile: PKCS12Profile = .modern) -> Segment {
+    public static func pkcs12(
+        password: SecretName? = nil, profile: PKCS12Profile = .modern, wrapped wrapping: SecretWrapping? = nil
+    ) -> Segment {
         let reference = Wire.SecretReference(
             name: "key", encoding: .pkcs12, pkcs12Profile: profile == .modern ? .modern : .legacy3des,
-            passwordName: password?.text ?? "")
+            passwordName: password?.text ?? "", wrapping: wrapping.message)
         return Segment(message: Wire.Segment(kind: .secret(reference)))
     }
 

@@ -1,3 +1,4 @@
+internal import CTrstctlSystem
 internal import TrstctlSystem
 internal import TrstctlWire
 
@@ -55,6 +56,23 @@ public struct Deployment: Sendable {
     /// The names that ``Segment/secret(_:as:)`` may use.
     public let secretNames: [String]
 
+    /// In memory that is overwritten when the last copy of this value goes away.
+    private let privateKey: Bytes
+
+    /// Lends the private key's bytes, PEM as its file has it.
+    ///
+    /// Only with ``Connector/needsKey``, and only in `deploy`. Copy nothing out of it that is not wiped; never log it.
+    ///
+    /// - Parameter body: what needs the key; the bytes are gone when it returns.
+    /// - Returns: what `body` returned; nil without a key, and then `body` is not called.
+    /// - Throws: what `body` throws.
+    public func withPrivateKey<Result, Failure: Error>(
+        _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result? {
+        guard !privateKey.isEmpty else { return nil }
+        return try privateKey.withUnsafeBytes { (bytes) throws(Failure) in try body(bytes) }
+    }
+
     /// The target's configuration.
     public var config: Configuration { target.config }
 
@@ -78,5 +96,8 @@ public struct Deployment: Sendable {
         notBefore = message.notBefore
         notAfter = message.notAfter
         secretNames = message.secretNames
+        privateKey = message.privateKey.withUnsafeBytes { Bytes(copying: $0, isSecret: true) }
+        // What the frame was decoded to is nobody else's.
+        if let base = message.privateKey.unsafeBase { trstctl_wipe(base, message.privateKey.count) }
     }
 }

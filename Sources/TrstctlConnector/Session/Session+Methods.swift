@@ -34,7 +34,8 @@ extension Session {
         hasCommonVersion = version != 0
         let description = Wire.Description(
             name: type.name, summary: type.summary.cut(to: 512),
-            config: type.configuration.map(\.message), capabilities: type.capabilities.map(\.message))
+            config: type.configuration.map(\.message), capabilities: type.capabilities.map(\.message),
+            needsKey: type.needsKey)
         return .ok(
             .hello(
                 Wire.HelloResponse(

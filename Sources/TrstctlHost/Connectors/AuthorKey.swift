@@ -84,23 +84,19 @@ package enum AuthorKey: Sendable {
     }
 
     private static func content(of descriptor: Int32, _ shown: String) throws(UsageError) -> Bytes {
-        guard let buffer = malloc(byteLimit + 1) else { throw UsageError("out of memory") }
-        var count = 0
-        var failure: UsageError?
-        while count <= byteLimit {
+        var buffer = WipedBuffer(capacity: 4_096, limit: byteLimit + 1)
+        while true {
             do throws(SystemError) {
-                let got = try retryingInterrupts("read", shown) {
-                    Glibc.read(descriptor, buffer + count, byteLimit + 1 - count)
+                let got = try buffer.append { free throws(SystemError) in
+                    try retryingInterrupts("read", shown) { Glibc.read(descriptor, free.baseAddress, free.count) }
                 }
-                if got == 0 { break }
-                count += got
+                guard let got, got > 0 else { break }
             } catch {
-                failure = UsageError("the key cannot be read: \(error)")
-                break
+                throw UsageError("the key cannot be read: \(error)")
             }
         }
-        let content = Bytes(adopting: buffer, count: count, isSecret: true)
-        if let failure { throw failure }
+        let count = buffer.count
+        let content = buffer.bytes()
         guard count <= byteLimit else {
             throw UsageError("\(shown) has more than \(byteLimit) bytes\n  next: name a file with one private key")
         }

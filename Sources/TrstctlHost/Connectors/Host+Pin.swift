@@ -25,12 +25,15 @@ package struct PinRefusal: Error, Sendable, CustomStringConvertible {
     package let pinned: [SHA256Digest]
     /// What it asks for beyond what is approved, one rule each.
     package let difference: [GrantSet.Line]
+    /// Whether it asks for private keys themselves, and that is not approved.
+    package var asksForKey = false
 
     package var description: String {
         var lines = ["the connector \(connector) asks for more than is approved: nothing was written"]
         lines += pinned.map { "  pinned:  \($0)" }
         lines.append("  found:   \(digest)")
         lines += difference.map { "  + \($0)" }
+        if asksForKey { lines.append("  + needs_key: true (it would receive private keys themselves)") }
         lines.append("An update that suddenly asks for more is what a stolen one looks like.")
         lines.append("  next:    trstctl plugin pin --approve \(connector), if it should have all of this")
         return lines.joined(separator: "\n")
@@ -61,19 +64,21 @@ extension Host {
         let audit = try openAudit(isRequired: false)
         defer { finish(audit) }
         let pool = makePool(audit: audit, loaded)
-        let (report, declared, warnings) = try await EventLoop.run {
+        let (report, declared, needsKey, warnings) = try await EventLoop.run {
             do {
                 let connector = try await pool.connector(name, isAsking: true)
                 let (declared, warnings) = await Host.declarations(connector, name, loaded)
                 await pool.stopAll()
-                return (connector.report, declared, warnings)
+                let needsKey = connector.session.hello.description?.needsKey ?? false
+                return (connector.report, declared, needsKey, warnings)
             } catch {
                 await pool.stopAll()
                 throw error
             }
         }
         guard let digest = SHA256Digest(hex: report.sha256) else { throw UsageError("no digest of \(name.text)") }
-        return try write(Pinning(name: name, digest: digest, declared: declared, mode: mode), report, warnings)
+        let pinning = Pinning(name: name, digest: digest, declared: declared, needsKey: needsKey, mode: mode)
+        return try write(pinning, report, warnings)
     }
 
     /// What the connector declares for all targets of the manifest that name it.
@@ -122,7 +127,9 @@ extension Host {
         let findings = loaded.findings.filter { $0.plugin == pinning.name.text }
         return PinReport(
             name: pinning.name.text, path: report.path, sha256: pinning.digest.hex,
-            previous: before?.pins.map(\.hex) ?? [], addedGrants: pinning.added(to: before).lines.map(\.description),
+            previous: before?.pins.map(\.hex) ?? [],
+            addedGrants: pinning.added(to: before).lines.map(\.description)
+                + (pinning.asksForNewKey(before) ? ["needs_key: true"] : []),
             unusedGrants: approved.difference(from: pinning.declared).lines.map(\.description),
             warnings: warnings + edit.droppedComments.map { "a comment was replaced: \($0)" } + findings.map(\.text),
             changed: changed)
@@ -134,24 +141,35 @@ struct Pinning {
     let name: ConnectorName
     let digest: SHA256Digest
     let declared: GrantSet
+    /// Whether it asks for private keys themselves.
+    var needsKey = false
     let mode: PinMode
 
     /// What the connector asks for beyond what is approved.
     func added(to before: Plugin?) -> GrantSet { declared.difference(from: before?.grants ?? GrantSet()) }
 
+    /// Whether it asks for private keys, and that is not approved yet.
+    func asksForNewKey(_ before: Plugin?) -> Bool { needsKey && !(before?.needsKey ?? false) }
+
     /// The change to the manifest.
+    ///
+    /// Private keys are never approved in passing, not even by the first pin.
     ///
     /// - Throws: `PinRefusal` when the connector asks for more than is approved, and nothing says to approve it.
     func change(_ before: Plugin?) throws(PinRefusal) -> PinChange {
         let added = added(to: before)
         let isFirst = before?.isBlank ?? true
-        guard isFirst || added.isEmpty || mode.isApproving else {
+        let asksForKey = asksForNewKey(before)
+        guard mode.isApproving || (!asksForKey && (isFirst || added.isEmpty)) else {
             throw PinRefusal(
-                connector: name, digest: digest, pinned: before?.pins ?? [], difference: added.lines)
+                connector: name, digest: digest, pinned: before?.pins ?? [], difference: added.lines,
+                asksForKey: asksForKey)
         }
         let grants = (before?.grants ?? GrantSet()).joined(added)
-        return PinChange(
+        var change = PinChange(
             connector: name, digest: digest, grants: added.isEmpty && before != nil ? nil : grants,
             isAdding: mode.isAdding)
+        change.givesKey = asksForKey
+        return change
     }
 }

@@ -185,7 +185,7 @@ extension Host {
             needs: description.capabilities.prefix(32).map {
                 InspectReport.Need(capability: capabilityName($0.capability), reason: printable($0.reason))
             },
-            targets: targets,
+            needsKey: description.needsKey, needsKeyApproved: approved?.needsKey ?? false, targets: targets,
             unused: (approved?.grants ?? GrantSet()).difference(from: asked).yamlLines,
             findings: (loaded?.findings ?? []).filter { $0.plugin == name.text },
             confinementMode: "\(approved?.confinement ?? .strict)",

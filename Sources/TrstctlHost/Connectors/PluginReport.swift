@@ -87,6 +87,9 @@ package struct InspectReport: Codable, Sendable {
     package var optionalMethods: [String]
     package var fields: [Field]
     package var needs: [Need]
+    /// Whether it asks for private keys themselves, and whether the manifest approves it.
+    package var needsKey: Bool
+    package var needsKeyApproved: Bool
     package var targets: [TargetGrants]
     /// What the manifest approves and no target of it needs.
     package var unused: [String]

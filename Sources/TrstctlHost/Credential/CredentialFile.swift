@@ -64,27 +64,18 @@ package struct CredentialFile: Sendable {
         _ file: borrowing OwnedDescriptor, size: Int, _ path: String
     ) throws(CredentialError) -> Bytes {
         let capacity = max(0, min(size, limit)) + 1
-        guard let buffer = malloc(capacity) else {
-            throw CredentialError(
-                .unreadable, path, expected: "memory for \(capacity) bytes", found: "none", next: "Free some memory.")
-        }
-        var count = 0
+        var buffer = WipedBuffer(capacity: capacity, limit: capacity)
         let number = file.raw
-        let failure: CredentialError?
-        do {
-            while count < capacity {
-                let got = try explained(path) { () throws(SystemError) in
-                    try retryingInterrupts("read", path) { Glibc.read(number, buffer + count, capacity - count) }
+        while buffer.count < capacity {
+            let got = try buffer.append { (free) throws(CredentialError) -> Int in
+                try explained(path) { () throws(SystemError) in
+                    try retryingInterrupts("read", path) { Glibc.read(number, free.baseAddress, free.count) }
                 }
-                guard got > 0 else { break }
-                count += got
             }
-            failure = nil
-        } catch {
-            failure = error
+            guard let got, got > 0 else { break }
         }
-        let content = Bytes(adopting: buffer, count: count, isSecret: true)
-        if let failure { throw failure }
+        let count = buffer.count
+        let content = buffer.bytes()
         guard count == size else {
             throw CredentialError(
                 .changing, path, expected: "\(size) bytes, as the file's size said", found: "another number",

@@ -11,6 +11,8 @@ package struct PinChange: Hashable, Sendable {
     package var grants: GrantSet?
     /// True keeps the pins that are there; false replaces them.
     package var isAdding: Bool
+    /// True lets the connector have private keys; false leaves that as it is.
+    package var givesKey = false
 
     package init(connector: ConnectorName, digest: SHA256Digest, grants: GrantSet?, isAdding: Bool = false) {
         self.connector = connector
@@ -58,6 +60,7 @@ package enum ManifestEditor {
         if !change.isAdding { after.pins = [] }
         if !after.pins.contains(change.digest) { after.pins.append(change.digest) }
         if let grants = change.grants { after.grants = grants }
+        if change.givesKey { after.needsKey = true }
 
         var writer = PluginWriter(text: text, before: before, after: after, scope: scope)
         try writer.write(into: root)

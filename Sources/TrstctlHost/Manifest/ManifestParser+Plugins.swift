@@ -6,7 +6,9 @@ extension ManifestParser {
     static let maximumPins = 16
 
     /// The keys of one plugin.
-    static let pluginKeys = ["sha256", "grants", "signature", "confinement", "script", "libraries", "acknowledge"]
+    static let pluginKeys = [
+        "sha256", "grants", "signature", "confinement", "script", "libraries", "acknowledge", "needs_key",
+    ]
 
     /// One entry of `plugins:`.
     static func plugin(
@@ -30,6 +32,9 @@ extension ManifestParser {
         }
         if let acknowledge = fields["acknowledge"] {
             plugin.acknowledged = try acknowledgements(acknowledge.value, "\(what).acknowledge", scope)
+        }
+        if let needsKey = fields["needs_key"] {
+            plugin.needsKey = try scope.boolean(needsKey.value, "\(what).needs_key")
         }
         if let confinement = fields["confinement"] {
             plugin.confinement = try self.confinement(confinement.value, what, plugin.acknowledged, scope)

@@ -107,7 +107,7 @@ extension ManifestParser {
         _ node: YAMLNode, _ what: String, _ scope: ManifestScope
     ) throws(ManifestError) -> ConfigValue {
         switch node.content {
-        case .mapping: throw scope.wrongType(node, what, "a text, number, boolean or list of texts")
+        case .mapping: return .reference(try reference(node, what, scope))
         case .sequence: return .list(try strings(node, what, atMost: maximumFields, scope))
         case .scalar(let scalar):
             switch scalar.plainMeaning {
@@ -125,6 +125,34 @@ extension ManifestParser {
                     "\(what): \(scalar.text) means a text to some readers of YAML and something else to others",
                     nextStep: "write true or false for a boolean, \"\(scalar.text)\" in quotes for a text")
             }
+        }
+    }
+
+    /// Where the value of a secret field comes from: `{ file: PATH }`, one key.
+    private static func reference(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> SecretOrigin {
+        let entries = try scope.mapping(node, what, keys: ["env", "file", "cmd", "credential"])
+        guard entries.count == 1, let entry = entries.first else {
+            throw scope.error(
+                .wrongType, at: node.start, "expected one of env, file, cmd, credential in \(what)",
+                nextStep: "write, for example, { file: /run/secrets/token }")
+        }
+        let name = "\(what).\(entry.key.text)"
+        let words =
+            entry.key.text == "cmd" ? try strings(entry.value, name, atMost: SecretOrigin.maximumWords, scope) : []
+        let text = entry.key.text == "cmd" ? "" : try scope.text(entry.value, name)
+        do throws(SecretOriginError) {
+            switch entry.key.text {
+            case "env": return try .environment(named: text)
+            case "cmd": return try .command(running: words)
+            case "credential": return try .credential(named: text)
+            default:
+                _ = try SecretOrigin.file(at: text)
+                return .file(scope.resolve(text))
+            }
+        } catch {
+            throw scope.error(.badPath, at: entry.value.start, "\(name): \(error)", nextStep: "correct it")
         }
     }
 

@@ -70,6 +70,14 @@ struct ManifestScope {
         }
     }
 
+    /// `true` or `false`.
+    func boolean(_ node: YAMLNode, _ what: String) throws(ManifestError) -> Bool {
+        guard case .scalar(let scalar) = node.content, case .boolean(let value) = scalar.plainMeaning else {
+            throw wrongType(node, what, "true or false")
+        }
+        return value
+    }
+
     func wrongType(_ node: YAMLNode, _ what: String, _ expected: String) -> ManifestError {
         var found = node.kind
         if case .scalar(let scalar) = node.content, !scalar.bytes.isEmpty {

@@ -46,20 +46,28 @@ struct PluginWriter {
         measure(entry)
         guard !entry.value.isFlow else {
             guard fields.isEmpty else { throw notEditable("plugins.\(after.name) is written in braces") }
-            return fill(entry, with: pinLines + grantLines)
+            return fill(entry, with: pinLines + keyLines + grantLines)
         }
         let indentation = entry.value.indentation
         let space = String(repeating: " ", count: indentation)
+        var missing = after.needsKey && fields["needs_key"] == nil ? keyLines : []
+        if after.needsKey, before?.needsKey == false, let field = fields["needs_key"] {
+            edits.replace(field.value.start, field.value.end, with: "true")
+        }
         if let pins = fields["sha256"] {
             if before?.pins != after.pins { replace(list: pins.value, with: pinRules) }
         } else {
-            let lines = fields["grants"] == nil ? pinLines + grantLines : pinLines
+            let lines = pinLines + missing + (fields["grants"] == nil ? grantLines : [])
+            missing = []
             edits.insert(lines.map { $0 + edits.lineBreak + space }.joined(), at: entry.value.start)
         }
         if let grants = fields["grants"] {
             try update(grants: grants)
-        } else if !after.grants.isEmpty, let pins = fields["sha256"] {
-            edits.insert(lines: indented(grantLines, by: indentation), afterLineOf: pins.value.end)
+        } else if fields["sha256"] != nil {
+            missing += grantLines
+        }
+        if !missing.isEmpty, let pins = fields["sha256"] {
+            edits.insert(lines: indented(missing, by: indentation), afterLineOf: pins.value.end)
         }
     }
 
@@ -125,7 +133,9 @@ struct PluginWriter {
         after.grants.isEmpty ? [] : ["grants:"] + indented(after.grants.yamlLines, by: step)
     }
 
-    private var entryLines: [String] { ["\(after.name):"] + indented(pinLines + grantLines, by: step) }
+    private var keyLines: [String] { after.needsKey ? ["needs_key: true"] : [] }
+
+    private var entryLines: [String] { ["\(after.name):"] + indented(pinLines + keyLines + grantLines, by: step) }
 
     private func indented(_ lines: [String], by count: Int) -> [String] {
         lines.map { String(repeating: " ", count: max(0, count)) + $0 }

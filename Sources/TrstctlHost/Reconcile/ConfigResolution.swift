@@ -7,52 +7,153 @@ struct ConfigError: Error, CustomStringConvertible {
     var description: String
 }
 
+/// The configuration that a connector is told, and the values that it is not.
+struct ResolvedConfig: Sendable {
+    /// The entries to send, in the schema's order.
+    var entries: [Wire.ConfigEntry] = []
+    /// The secret fields that have a value, or would have one.
+    var secretNames: [String] = []
+    /// Their values, for the broker.
+    var secrets: [(name: String, bytes: Bytes)] = []
+}
+
 /// Checks a target's configuration against the schema that its connector declared, and fills in defaults.
 enum ConfigResolution {
     /// The most fields that a schema may have.
     static let maximumFields = 64
+    /// What no secret field may be called: the names of the credential's own parts.
+    static let reservedNames = ["key", "certificate", "chain", "fullchain"]
 
-    /// Resolves the configuration.
+    /// Resolves the configuration; waits for the places that secrets come from.
     ///
     /// - Parameters:
     ///   - target: as the manifest has it.
     ///   - schema: as the connector declared it.
     ///   - directory: the manifest's directory, for relative paths.
-    /// - Returns: the entries to send, in the schema's order.
+    ///   - input: what the command line sets; nil when the connector is only asked what it needs: then no secret is
+    ///     fetched, and one that must come from the command line counts as present.
+    /// - Returns: what to send, and the secrets.
     /// - Throws: `ConfigError` that names the field, what is expected and what was found.
     static func resolve(
-        _ target: Target, schema: [Wire.ConfigField], directory: AbsolutePath
-    ) throws(ConfigError) -> [Wire.ConfigEntry] {
+        _ target: Target, schema: [Wire.ConfigField], directory: AbsolutePath, input: ConfigInput? = nil
+    ) throws(ConfigError) -> ResolvedConfig {
         try checkSchema(schema)
-        for field in target.config where !schema.contains(where: { same($0.name, field.key) }) {
-            let known = schema.map(\.name).joined(separator: ", ")
+        let settings = input?.overrides.settings(for: target) ?? []
+        for name in target.config.map(\.key) + settings.map(\.field)
+        where !schema.contains(where: { same($0.name, name) }) {
+            let known = schema.map(\.name)
+            let meant = suggestion(for: Array(name.utf8), among: known).map { "; did you mean \"\($0)\"?" } ?? ""
             throw ConfigError(
-                description: "config field \"\(printable(field.key))\" is not known to connector "
-                    + "\(target.connector.text), which knows: \(known.isEmpty ? "none" : known)")
+                description: "config field \"\(printable(name))\" is not known to connector "
+                    + "\(target.connector.text), which knows: "
+                    + (known.isEmpty ? "none" : known.joined(separator: ", ")) + meant)
         }
-        var entries: [Wire.ConfigEntry] = []
+        var config = ResolvedConfig()
         for field in schema {
             let given = target.config.first { same($0.key, field.name) }?.value
-            if field.secret && given != nil {
-                throw ConfigError(
-                    description: "config field \"\(field.name)\" is a secret and must not stand in the manifest")
-            }
-            if let given {
-                entries.append(Wire.ConfigEntry(name: field.name, value: try value(given, field, directory)))
-            } else if let fallback = field.defaultValue, fallback.kind != nil {
-                guard isDefault(fallback, of: field.type) else {
-                    throw ConfigError(
-                        description: "the connector declares a default for \"\(field.name)\" that is not "
-                            + "\(typeName(field.type)): this is a bug of the connector; write the field yourself")
-                }
-                entries.append(Wire.ConfigEntry(name: field.name, value: fallback))
+            let setting = settings.first { same($0.field, field.name) }?.value
+            if field.secret {
+                try resolve(field, given, setting, input?.origins, &config)
+            } else if let value = try open(field, given, setting, input?.origins, directory) {
+                config.entries.append(Wire.ConfigEntry(name: field.name, value: value))
             } else if field.required {
-                throw ConfigError(
-                    description: "config field \"\(field.name)\" (\(typeName(field.type))) is missing: "
-                        + printable(field.help))
+                throw missing(field, "")
             }
         }
-        return entries
+        return config
+    }
+
+    /// A field that the connector is told.
+    private static func open(
+        _ field: Wire.ConfigField, _ given: ConfigValue?, _ setting: ConfigOverrides.Setting.Value?,
+        _ origins: SecretOrigins?, _ directory: AbsolutePath
+    ) throws(ConfigError) -> Wire.ConfigValue? {
+        switch setting {
+        case .text(let text): return try value(typed(text, field), field, directory)
+        case .origin(let origin):
+            let bytes = try fetch(origin, field, origins)
+            guard let text = bytes.text else {
+                throw ConfigError(description: "config field \"\(field.name)\": what \(origin) holds is not UTF-8")
+            }
+            return try value(typed(text, field), field, directory)
+        case nil: break
+        }
+        if let given { return try value(given, field, directory) }
+        guard let fallback = field.defaultValue, fallback.kind != nil else { return nil }
+        guard isDefault(fallback, of: field.type) else {
+            throw ConfigError(
+                description: "the connector declares a default for \"\(field.name)\" that is not "
+                    + "\(typeName(field.type)): this is a bug of the connector; write the field yourself")
+        }
+        return fallback
+    }
+
+    /// A field whose value stays with the host.
+    private static func resolve(
+        _ field: Wire.ConfigField, _ given: ConfigValue?, _ setting: ConfigOverrides.Setting.Value?,
+        _ origins: SecretOrigins?, _ config: inout ResolvedConfig
+    ) throws(ConfigError) {
+        let origin: SecretOrigin?
+        switch (setting, given) {
+        case (.origin(let set)?, _): origin = set
+        case (nil, .reference(let reference)?): origin = reference
+        case (nil, nil): origin = nil
+        case (.text?, _):
+            throw ConfigError(
+                description: "config field \"\(field.name)\" is a secret and must not stand on the command line, where "
+                    + "every process can read it; use \(field.name)=file:PATH, env:NAME, fd:N, cmd:PROGRAM or "
+                    + "credential:NAME")
+        case (nil, _?):
+            throw ConfigError(
+                description: "config field \"\(field.name)\" is a secret and must not stand in the manifest; say where "
+                    + "it is: \(field.name): { file: /run/secrets/\(field.name) }")
+        }
+        guard let origin else {
+            guard field.required else { return }
+            guard origins == nil else {
+                throw missing(
+                    field,
+                    "; give it with --connector-config TARGET.\(field.name)=file:PATH, or in the manifest as "
+                        + "\(field.name): { file: PATH }")
+            }
+            config.secretNames.append(field.name)
+            return
+        }
+        config.secretNames.append(field.name)
+        guard origins != nil else { return }
+        config.secrets.append((name: field.name, bytes: try fetch(origin, field, origins)))
+    }
+
+    private static func fetch(
+        _ origin: SecretOrigin, _ field: Wire.ConfigField, _ origins: SecretOrigins?
+    ) throws(ConfigError) -> Bytes {
+        do throws(SecretReadError) {
+            return try (origins ?? SecretOrigins()).value(origin)
+        } catch {
+            throw ConfigError(description: "config field \"\(field.name)\": \(error)")
+        }
+    }
+
+    private static func missing(_ field: Wire.ConfigField, _ fix: String) -> ConfigError {
+        ConfigError(
+            description: "config field \"\(field.name)\" (\(typeName(field.type))) is missing: "
+                + printable(field.help) + fix)
+    }
+
+    /// A text of the command line as a value of the field's type; never shown, because it may be a secret by mistake.
+    private static func typed(_ text: String, _ field: Wire.ConfigField) throws(ConfigError) -> ConfigValue {
+        switch field.type {
+        case .string, .path: return .string(text)
+        case .integer:
+            if let number = Int64(text), String(number) == text { return .integer(number) }
+        case .boolean:
+            if text == "true" || text == "false" { return .boolean(text == "true") }
+        case .stringList, .unrecognized: break
+        }
+        throw ConfigError(
+            description:
+                "config field \"\(field.name)\" must be \(typeName(field.type)), which the command line does not "
+                + "give" + (field.type == .stringList ? "; write it in the manifest" : ""))
     }
 
     /// Text is compared as bytes: `String` would call different spellings of one letter equal.
@@ -71,6 +172,12 @@ enum ConfigResolution {
                     (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
                         || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "_")
                 }
+            guard !field.secret || !reservedNames.contains(where: { same($0, field.name) }) else {
+                throw ConfigError(
+                    description:
+                        "the connector declares a secret field \"\(printable(field.name))\", which is the name of "
+                        + "a part of the credential: this is a bug of the connector")
+            }
             guard isName, seen.insert(name).inserted else {
                 throw ConfigError(
                     description: "the connector declares a field \"\(printable(field.name))\", which is no proper name "
@@ -99,6 +206,9 @@ enum ConfigResolution {
             return Wire.ConfigValue(kind: .list(Wire.StringList(values: values)))
         case (.path, .string(let text)):
             return Wire.ConfigValue(kind: .text(try path(text, field.name, directory)))
+        case (_, .reference):
+            throw ConfigError(
+                description: "config field \"\(field.name)\" is no secret: write its value into the manifest")
         default:
             throw ConfigError(
                 description: "config field \"\(field.name)\" must be \(typeName(field.type)), not \(kindName(given))")
@@ -140,6 +250,7 @@ enum ConfigResolution {
         case .integer: "a whole number"
         case .boolean: "true or false"
         case .list: "a list of texts"
+        case .reference: "a reference"
         }
     }
 }

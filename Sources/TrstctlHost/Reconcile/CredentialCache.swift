@@ -4,9 +4,24 @@ import TrstctlLaunch
 import TrstctlPolicy
 import TrstctlSystem
 
-/// The credentials of one run, each read and checked once.
+/// The credentials of one run, each read and checked once, and forgotten when no target needs it any more.
 final class CredentialCache: Sendable {
     private let loads = Mutex<[EntryName: Task<Result<Credential, CredentialError>, Never>]>([:])
+    private let uses: Mutex<[EntryName: Int]>
+
+    /// A cache for a run over these targets.
+    init(_ targets: [Target] = []) {
+        uses = Mutex(targets.reduce(into: [:]) { $0[$1.credential, default: 0] += 1 })
+    }
+
+    /// One target has no use for its credential any more; after the last one the key is wiped.
+    func release(_ name: EntryName) {
+        let isLast = uses.withLock { uses in
+            uses[name, default: 0] -= 1
+            return uses[name, default: 0] <= 0
+        }
+        if isLast { loads.withLock { _ = $0.removeValue(forKey: name) } }
+    }
 
     /// The credential, loaded on a worker thread.
     func credential(_ source: CredentialSource) async throws(CredentialError) -> Credential {

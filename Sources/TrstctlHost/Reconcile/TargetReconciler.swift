@@ -17,6 +17,7 @@ struct TargetReconciler: Sendable {
     let pool: ConnectorPool
     let credentials: CredentialCache
     let audit: AuditLog?
+    var input = ConfigInput()
     var timeouts = CallTimeouts()
 
     /// A target's failure on the way: the step, one sentence, evidence.
@@ -32,6 +33,7 @@ struct TargetReconciler: Sendable {
     /// Works on one target; never throws: what went wrong stands in the report.
     func reconcile(_ target: Target, goal: Goal) async -> TargetReport {
         let begin = Deadline.now
+        defer { credentials.release(target.credential) }
         var report = TargetReport(
             target: target.name.text, connector: target.connector.text, credential: target.credential.text)
         guard !Task.isCancelled else {
@@ -142,6 +144,7 @@ struct TargetReconciler: Sendable {
     ) {
         let declaration = try await declare(target, connector)
         let declared = declaration.grants
+        try checkKeyAccess(target, connector)
         let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
         let missing = declared.difference(from: approved)
         guard missing.isEmpty else {
@@ -158,10 +161,24 @@ struct TargetReconciler: Sendable {
         return (GrantSet.intersection(declared: declared, approved: approved), declaration)
     }
 
+    /// A connector that asks for private keys themselves runs only where the operator lets it have them.
+    private func checkKeyAccess(_ target: Target, _ connector: RunningConnector) throws(Failure) {
+        guard connector.session.hello.description?.needsKey ?? false,
+            !(manifest.plugin(target.connector)?.needsKey ?? false)
+        else { return }
+        throw Failure(
+            stage: .grants, code: ReasonCode(.notApproved),
+            summary: "the connector \(target.connector.text) asks for private keys themselves, which is not approved",
+            detail: "It asks to receive the key's bytes, not only to have them put in place.\nNothing was touched. To "
+                + "approve it, add this line under plugins: \(target.connector.text):\n    needs_key: true\nor type: "
+                + "trstctl plugin pin --approve \(target.connector.text)",
+            isRefusal: true)
+    }
+
     private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> Declaration {
         do {
             return try await ConnectorDeclaration.declare(
-                target, connector, directory: directory, timeout: timeouts.configure)
+                target, connector, directory: directory, input: input, timeout: timeouts.configure)
         } catch {
             throw Failure(
                 stage: .configuration, code: ReasonCode(error), summary: "the configuration was not accepted",
@@ -186,23 +203,39 @@ struct Declaration: Sendable {
     var grants: GrantSet
     /// What to run after the target's files were put back.
     var rollback: [[Bytes]]
+    /// The values of the target's secret fields.
+    var secrets: [(name: String, bytes: Bytes)] = []
+    /// Whether the connector asks for the private key itself; it is approved by then.
+    var needsKey = false
 }
 
 /// Configure: the target's configuration goes in, the grants it needs come out.
 enum ConnectorDeclaration {
     /// Configures a target in a session.
     ///
-    /// - Returns: the grants that the connector declares for it, and its rollback commands.
+    /// - Parameters:
+    ///   - target: as the manifest has it.
+    ///   - connector: its connector.
+    ///   - directory: what relative paths are relative to.
+    ///   - input: see `ConfigResolution.resolve`.
+    ///   - timeout: milliseconds.
+    /// - Returns: the grants that the connector declares for it, its rollback commands, and its secrets.
     /// - Throws: `ConfigError` or `SessionError`.
     static func declare(
-        _ target: Target, _ connector: RunningConnector, directory: AbsolutePath, timeout: Int64
+        _ target: Target, _ connector: RunningConnector, directory: AbsolutePath, input: ConfigInput? = nil,
+        timeout: Int64
     ) async throws -> Declaration {
         let description = connector.session.hello.description ?? Wire.Description()
-        let config = try ConfigResolution.resolve(target, schema: description.config, directory: directory)
+        let config = try await ScopeRegistry.workers.run {
+            Result { () throws(ConfigError) in
+                try ConfigResolution.resolve(target, schema: description.config, directory: directory, input: input)
+            }
+        }.get()
         let probe = target.probe.map {
             Wire.ProbeAddress(address: $0.address.text, serverName: $0.serverName?.text ?? "")
         }
-        let request = Wire.ConfigureRequest(target: target.name.text, config: config, secretNames: [], probe: probe)
+        let request = Wire.ConfigureRequest(
+            target: target.name.text, config: config.entries, secretNames: config.secretNames, probe: probe)
         let reply = try await connector.session.call(.configure(request), deadline: .after(milliseconds: timeout))
         guard case .configure(let response) = reply.result, reply.status?.code == .ok else {
             throw ConfigError(description: ReplyStatus(reply).text)
@@ -214,6 +247,7 @@ enum ConnectorDeclaration {
         }
         return Declaration(
             grants: try DeclaredGrants.parse(response.grants, described: description.capabilities),
-            rollback: response.rollback.map(\.arguments))
+            rollback: response.rollback.map(\.arguments), secrets: config.secrets,
+            needsKey: description.needsKey)
     }
 }

@@ -19,7 +19,11 @@ struct TargetWork: Sendable {
     let timeouts: CallTimeouts
     let audit: AuditLog?
 
-    private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target) }
+    private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target, declaration) }
+    /// With the key for a connector that must have it; only Apply, and its rehearsal, carry it.
+    private var deploymentToApply: Wire.Deployment {
+        Wire.Deployment(credential, target: target, declaration, givesKey: true)
+    }
 
     /// What is live: the fingerprint, or empty, and whether the connector finds nothing to do.
     func read() async throws(Failure) -> (fingerprint: String, isInSync: Bool) {
@@ -45,7 +49,7 @@ struct TargetWork: Sendable {
     ///   that keeps what it changes to itself has nothing in the first and true in the second.
     func rehearse() async throws(Failure) -> (changes: [ChangeReport], wouldChange: Bool) {
         let scope = makeScope(.recording, "Plan")
-        let request = Wire.ApplyRequest(deployment: deployment, recording: true)
+        let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: true)
         let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
         let changes = scope.changes
         _ = await close(scope, commit: false)
@@ -59,7 +63,7 @@ struct TargetWork: Sendable {
     func apply(_ report: inout TargetReport) async throws(Failure) {
         let scope = makeScope(.mutating, "Apply")
         do throws(Failure) {
-            let request = Wire.ApplyRequest(deployment: deployment, recording: false)
+            let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: false)
             let reply = try await call(.apply(request), scope, timeouts.apply, .apply)
             guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
                 throw failure(.apply, reply)
@@ -180,7 +184,8 @@ struct TargetWork: Sendable {
                 notBefore: $0.notBefore, notAfter: $0.notAfter)
         }
         return BrokerScope(
-            rights: rights, grants: grants, declared: declaration.grants, secrets: SecretSource(credential),
+            rights: rights, grants: grants, declared: declaration.grants,
+            secrets: SecretSource(credential, declaration),
             planned: PlannedServing(certificates: served), limits: ScopeLimits(), observer: observer(name))
     }
 

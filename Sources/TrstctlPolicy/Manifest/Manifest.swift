@@ -100,6 +100,8 @@ package enum ConfigValue: Hashable, Sendable {
     case integer(Int64)
     case boolean(Bool)
     case list([String])
+    /// Where the value of a secret field comes from.
+    case reference(SecretOrigin)
 }
 
 /// The TLS handshake that proves a deployment.

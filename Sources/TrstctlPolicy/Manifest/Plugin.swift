@@ -19,6 +19,8 @@ package struct Plugin: Hashable, Sendable {
     package var libraries: [AbsolutePath] = []
     /// The risks that the operator accepted, by name.
     package var acknowledged: [Acknowledgement]
+    /// Whether the operator lets the connector have private keys themselves.
+    package var needsKey = false
 
     package init(
         name: ConnectorName, pins: [SHA256Digest], grants: GrantSet, signature: SignatureRule? = nil,

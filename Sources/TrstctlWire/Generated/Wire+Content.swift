@@ -8,24 +8,25 @@ package import TrstctlSystem
 extension Wire {
     /// A reference to a secret of the deployment, by name. Sent by the connector; the host puts the bytes in place.
     package struct SecretReference: Hashable, Sendable {
-        /// The form in which the host writes the secret. A number that the host does not know is INVALID_ARGUMENT; this
-        /// version of the host offers RAW and BASE64, and answers UNIMPLEMENTED for the others.
+        /// The form in which the host writes the secret. A number that the host does not know, and a form that the secret does
+        /// not have (PEM_SEC1 of an RSA key, DER of a chain), is INVALID_ARGUMENT.
         package enum Encoding: Hashable, Sendable {
             /// The bytes as the credential's source holds them (PEM for keys and certificates).
             case raw
             /// Standard base64 with padding, no line breaks (RFC 4648 section 4).
             case base64
-            /// The body of a JSON string, without the quotes (RFC 8259 section 7).
+            /// The body of a JSON string, without the quotes (RFC 8259 section 7). Only for a secret that is UTF-8.
             case jsonString
-            /// A private key as `PRIVATE KEY` PEM (RFC 5208).
+            /// A private key as `PRIVATE KEY` PEM (RFC 5208). `key`, or a secret field that is a private key as PEM.
             case pemPkcs8
             /// An EC private key as `EC PRIVATE KEY` PEM (RFC 5915).
             case pemSec1
             /// An RSA private key as `RSA PRIVATE KEY` PEM (RFC 8017).
             case pemPkcs1
-            /// DER: PKCS#8 for a key, X.509 for a certificate.
+            /// DER: PKCS#8 for a key, X.509 for a certificate; of `chain` and `fullchain` only when they are one certificate.
             case der
-            /// A PKCS#12 file with key, leaf and chain (RFC 7292).
+            /// A PKCS#12 file with key, leaf and chain (RFC 7292). Only for `key`. The same credential and profile give the same
+            /// file, so that Stat with compare_to recognises it.
             case pkcs12
             /// A number that this version does not know.
             case unrecognized(Int32)
@@ -60,11 +61,43 @@ extension Wire {
             }
         }
 
+        /// How the encoded bytes are written in turn: a PKCS#12 file in base64, a PKCS#8 key in a JSON string. A number that the
+        /// host does not know is INVALID_ARGUMENT.
+        package enum Wrapping: Hashable, Sendable {
+            /// As they are.
+            case wrappingNone
+            /// As BASE64.
+            case wrappingBase64
+            /// As JSON_STRING.
+            case wrappingJsonString
+            /// A number that this version does not know.
+            case unrecognized(Int32)
+
+            package init(rawValue: Int32) {
+                switch rawValue {
+                case 0: self = .wrappingNone
+                case 1: self = .wrappingBase64
+                case 2: self = .wrappingJsonString
+                default: self = .unrecognized(rawValue)
+                }
+            }
+
+            /// The number on the wire.
+            package var rawValue: Int32 {
+                switch self {
+                case .wrappingNone: 0
+                case .wrappingBase64: 1
+                case .wrappingJsonString: 2
+                case .unrecognized(let number): number
+                }
+            }
+        }
+
         /// How a PKCS#12 file is encrypted.
         package enum Pkcs12Profile: Hashable, Sendable {
             /// AES-256-CBC with PBKDF2 and HMAC-SHA-256.
             case modern
-            /// SHA-1 and 3DES, for Windows Server 2016 and older.
+            /// SHA-1 and 3DES, for Windows Server 2016 and older. A number that the host does not know is INVALID_ARGUMENT.
             case legacy3des
             /// A number that this version does not know.
             case unrecognized(Int32)
@@ -94,18 +127,23 @@ extension Wire {
         package var encoding: Wire.SecretReference.Encoding
         /// Only with PKCS12: how the file is encrypted.
         package var pkcs12Profile: Wire.SecretReference.Pkcs12Profile
-        /// Only with PKCS12: the name of the secret that is the password. Empty means an empty password.
+        /// Only with PKCS12: the name of the secret configuration field that is the password, UTF-8 of at most 1 KiB. Empty
+        /// means an empty password.
         package var passwordName: String
+        /// What is done with the encoded bytes. A host that offers more than RAW and BASE64 knows it.
+        package var wrapping: Wire.SecretReference.Wrapping
 
         package init(
             name: String = "", encoding: Wire.SecretReference.Encoding = Wire.SecretReference.Encoding(rawValue: 0),
             pkcs12Profile: Wire.SecretReference.Pkcs12Profile = Wire.SecretReference.Pkcs12Profile(rawValue: 0),
-            passwordName: String = ""
+            passwordName: String = "",
+            wrapping: Wire.SecretReference.Wrapping = Wire.SecretReference.Wrapping(rawValue: 0)
         ) {
             self.name = name
             self.encoding = encoding
             self.pkcs12Profile = pkcs12Profile
             self.passwordName = passwordName
+            self.wrapping = wrapping
         }
     }
 }
@@ -118,6 +156,7 @@ extension Wire.SecretReference: WireMessage {
         self.pkcs12Profile = Wire.SecretReference.Pkcs12Profile(
             rawValue: Int32(truncatingIfNeeded: c.pointee.pkcs12_profile.rawValue))
         self.passwordName = try takeText(&c.pointee.password_name, "SecretReference.password_name")
+        self.wrapping = Wire.SecretReference.Wrapping(rawValue: Int32(truncatingIfNeeded: c.pointee.wrapping.rawValue))
     }
 
     func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__SecretReference>, _ arena: inout Arena) {
@@ -128,6 +167,8 @@ extension Wire.SecretReference: WireMessage {
         c.pointee.pkcs12_profile = Trstctl__Plugin__V1__SecretReference__Pkcs12Profile(
             rawValue: UInt32(bitPattern: self.pkcs12Profile.rawValue))
         c.pointee.password_name = arena.text(self.passwordName)
+        c.pointee.wrapping = Trstctl__Plugin__V1__SecretReference__Wrapping(
+            rawValue: UInt32(bitPattern: self.wrapping.rawValue))
     }
 }
 

@@ -6,7 +6,7 @@ internal import CTrstctlProtocol
 package import TrstctlSystem
 
 extension Wire {
-    /// One credential for one target. Everything in it is public; secrets are used by name.
+    /// One credential for one target. Everything in it but `private_key` is public; secrets are used by name.
     package struct Deployment: Hashable, Sendable {
         /// The name of a target that was configured in this session.
         package var target: String
@@ -23,13 +23,17 @@ extension Wire {
         package var notBefore: Int64
         /// Last moment of the leaf's validity, in seconds since the Unix epoch.
         package var notAfter: Int64
-        /// The names that a SecretReference may use: `key`, `certificate`, `chain`, `fullchain`, and secret configuration
-        /// fields; of those this version of the host has none.
+        /// The names that a SecretReference may use: `key`, `certificate`, `chain`, `fullchain`, and the secret configuration
+        /// fields that have a value.
         package var secretNames: [String]
+        /// The private key, PEM as its file has it. Empty, except in an Apply (also a rehearsal) for a connector whose
+        /// Description says `needs_key`, and for which the manifest says `needs_key: true`. Never to be written down.
+        package var privateKey: Bytes
 
         package init(
             target: String = "", fingerprint: String = "", certificate: Bytes = Bytes(), chain: Bytes = Bytes(),
-            names: [String] = [], notBefore: Int64 = 0, notAfter: Int64 = 0, secretNames: [String] = []
+            names: [String] = [], notBefore: Int64 = 0, notAfter: Int64 = 0, secretNames: [String] = [],
+            privateKey: Bytes = Bytes()
         ) {
             self.target = target
             self.fingerprint = fingerprint
@@ -39,6 +43,7 @@ extension Wire {
             self.notBefore = notBefore
             self.notAfter = notAfter
             self.secretNames = secretNames
+            self.privateKey = privateKey
         }
     }
 }
@@ -60,6 +65,7 @@ extension Wire.Deployment: WireMessage {
         for index in 0..<c.pointee.n_secret_names {
             self.secretNames.append(try takeText(&c.pointee.secret_names[index], "Deployment.secret_names"))
         }
+        self.privateKey = takeBytes(&c.pointee.private_key)
     }
 
     func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__Deployment>, _ arena: inout Arena) {
@@ -74,6 +80,7 @@ extension Wire.Deployment: WireMessage {
         c.pointee.not_after = self.notAfter
         c.pointee.n_secret_names = self.secretNames.count
         c.pointee.secret_names = arena.array(self.secretNames) { element, arena in arena.text(element) }
+        c.pointee.private_key = arena.bytes(self.privateKey)
     }
 }
 

@@ -283,8 +283,8 @@ extension Wire {
         /// Which of the optional methods it offers; calling another one answers UNIMPLEMENTED. This version of the host
         /// shows them in `trstctl plugin inspect` and calls none of them yet.
         package var optionalMethods: [Wire.OptionalMethod]
-        /// Whether it asks to receive private key bytes itself. Connectors that only place files do not need it. Defined and
-        /// not yet used: this version of the host gives the key to no connector, whatever it says here.
+        /// Whether it asks to receive private key bytes itself (Deployment.private_key). Connectors that only place files do
+        /// not need it. Where the manifest does not say `needs_key: true`, its targets are refused.
         package var needsKey: Bool
 
         package init(
@@ -389,9 +389,9 @@ extension Wire {
         package var type: Wire.ConfigField.ValueType
         /// Whether a target without it, and without a default, is refused.
         package var required: Bool
-        /// A secret field is never sent as a value, and never stands in the manifest as a literal. Defined and not yet used:
-        /// this version of the host has no source for secret fields, so a required one makes the target fail with a clear
-        /// error.
+        /// A secret field is never sent as a value, and never stands in the manifest or on the command line as a literal: the
+        /// operator says where it is, and the host puts it in place where a SecretReference has the field's name. It is
+        /// not called `key`, `certificate`, `chain` or `fullchain`.
         package var secret: Bool
         /// The value that is used when the field is absent; not set means none. Of the declared type; the host sends it
         /// unchecked. A secret field must have none.
@@ -645,8 +645,8 @@ extension Wire {
         /// Only fields of the schema, of the declared types, with defaults filled in. Secret fields are named in
         /// `secret_names` instead.
         package var config: [Wire.ConfigEntry]
-        /// Secret configuration fields that have a value, to be used in SecretReferences. Defined and not yet used: this
-        /// version of the host sends none.
+        /// Secret configuration fields that have a value, to be used in SecretReferences. When the connector is only asked what
+        /// it needs (`plugin pin`, `plugin inspect`), also the required ones that have none yet.
         package var secretNames: [String]
         /// Where the operator wants the served certificate to be checked; not set when nowhere.
         package var probe: Wire.ProbeAddress?

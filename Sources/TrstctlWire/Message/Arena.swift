@@ -12,6 +12,8 @@ struct Arena: ~Copyable {
     private var last: UnsafeMutableRawPointer?
     private var next: UnsafeMutableRawPointer
     private var left: Int
+    /// Whether one of the contents is secret, so that the packed message is.
+    private(set) var holdsSecret = false
 
     init() {
         (last, next, left) = Arena.chunk(Arena.chunkSize, after: nil)
@@ -51,8 +53,9 @@ struct Arena: ~Copyable {
     }
 
     /// Refers to the bytes where they are: they outlive the arena, because the message that is packed holds them.
-    func bytes(_ value: Bytes) -> ProtobufCBinaryData {
-        ProtobufCBinaryData(len: value.count, data: value.unsafeBase?.assumingMemoryBound(to: UInt8.self))
+    mutating func bytes(_ value: Bytes) -> ProtobufCBinaryData {
+        if value.isSecret { holdsSecret = true }
+        return ProtobufCBinaryData(len: value.count, data: value.unsafeBase?.assumingMemoryBound(to: UInt8.self))
     }
 
     mutating func text(_ value: String) -> ProtobufCBinaryData {

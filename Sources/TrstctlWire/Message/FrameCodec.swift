@@ -15,11 +15,22 @@ extension Wire.Frame {
         // An empty Cancel packs to nothing but its tag; a Frame is never empty because its id is never 0.
         let message = UnsafePointer(UnsafeMutableRawPointer(frame).assumingMemoryBound(to: ProtobufCMessage.self))
         let size = protobuf_c_message_get_packed_size(message)
+        defer { withExtendedLifetime(self) {} }
+        if arena.holdsSecret {
+            let memory = SecretMemory(capacity: size + 4)
+            Self.pack(message, size, into: memory.base)
+            return Bytes(adopting: memory, count: size + 4)
+        }
         guard let buffer = malloc(size + 4) else { fatalError("out of memory") }
+        Self.pack(message, size, into: buffer)
+        return Bytes(adopting: buffer, count: size + 4)
+    }
+
+    private static func pack(
+        _ message: UnsafePointer<ProtobufCMessage>, _ size: Int, into buffer: UnsafeMutableRawPointer
+    ) {
         buffer.storeBytes(of: UInt32(truncatingIfNeeded: size).bigEndian, as: UInt32.self)
         protobuf_c_message_pack(message, (buffer + 4).assumingMemoryBound(to: UInt8.self))
-        withExtendedLifetime(self) {}
-        return Bytes(adopting: buffer, count: size + 4)
     }
 
     /// Decodes the message of one frame, without its length.

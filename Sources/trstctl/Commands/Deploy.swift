@@ -1,10 +1,11 @@
 import ArgumentParser
 import TrstctlHost
 
-struct Plan: HostCommand, ParallelCommand {
+struct Plan: HostCommand, ParallelCommand, ConfiguringCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what an apply would change, and change nothing.")
 
+    @OptionGroup var configuration: ConnectorConfigOptions
     @OptionGroup var options: GlobalOptions
     @ParentCommand var parent: Trstctl
 
@@ -29,10 +30,11 @@ struct Plan: HostCommand, ParallelCommand {
     }
 }
 
-struct Apply: HostCommand, ParallelCommand {
+struct Apply: HostCommand, ParallelCommand, ConfiguringCommand {
     static let configuration = CommandConfiguration(
         abstract: "Deploy what differs, prove that it is served, and put everything back when something fails.")
 
+    @OptionGroup var configuration: ConnectorConfigOptions
     @OptionGroup var options: GlobalOptions
     @ParentCommand var parent: Trstctl
 
@@ -51,6 +53,22 @@ struct Apply: HostCommand, ParallelCommand {
         output.result(report) { RunText(report: report).text }
         return report.exitCode
     }
+}
+
+/// Configuration of connectors that does not stand in the manifest.
+struct ConnectorConfigOptions: ParsableArguments {
+    @Option(
+        parsing: .singleValue,
+        help: ArgumentHelp(
+            "Set a configuration field for this run: of one target, or of all targets of a connector. A secret field is "
+                + "set by reference only: env:NAME, file:PATH, fd:N, cmd:PROGRAM WORDS, credential:NAME.",
+            valueName: "name.field=value"))
+    var connectorConfig: [String] = []
+}
+
+/// A command that configures connectors.
+protocol ConfiguringCommand {
+    var configuration: ConnectorConfigOptions { get }
 }
 
 extension GlobalOptions {

@@ -63,6 +63,10 @@ enum PluginText {
             "  needs",
         ]
         lines += report.needs.map { "    \($0.capability)  to \($0.reason)" }
+        if report.needsKey {
+            let mark = report.needsKeyApproved ? "" : "NOT APPROVED  "
+            lines.append("    \(mark)needs_key  to receive private keys themselves")
+        }
         lines.append("  configuration")
         for field in report.fields {
             var marks = [field.type]
@@ -77,7 +81,7 @@ enum PluginText {
             lines += target.declared.map { "    asks for  \($0)" }
             lines += target.missing.map { "    NOT APPROVED  \($0)" }
         }
-        if report.targets.contains(where: { !$0.missing.isEmpty }) {
+        if report.targets.contains(where: { !$0.missing.isEmpty }) || report.needsKey && !report.needsKeyApproved {
             lines.append("  next: trstctl plugin pin --approve \(connector.name), if it should have all of this")
         }
         if !report.unused.isEmpty { lines.append("  approved, and asked for by no target") }

@@ -486,6 +486,7 @@ static void answer_hello(const struct frame *call) {
     put_number(&commands, 1, 4);
     put_text(&commands, 2, "waste time");
     put_message(&description, 4, commands);
+    if (is("wants-key")) put_number(&description, 6, 1);
     put_message(&hello, 6, description);
     send_frame(reply_frame(call->id, 0, NULL, HELLO, hello));
 }
@@ -621,8 +622,16 @@ static int misbehave(const struct frame *call, unsigned other) {
     return 0;
 }
 
+/// Says how many bytes of a private key came with a call's deployment.
+static void tell_key(const struct frame *call, const char *where) {
+    char text[64];
+    snprintf(text, sizeof text, "key in %s: %zu\n", where, find(find(call->arguments, 1).data, 9).data.count);
+    say(2, text);
+}
+
 static void answer_read(const struct frame *call) {
     struct frame scope = *call;
+    if (is("wants-key") || is("looks-for-key")) tell_key(call, "read");
     if (misbehave(call, PING)) return;
     if (is("too-many-calls")) call_many(2000);
     if (is("many-calls")) {
@@ -755,6 +764,7 @@ static void answer_apply(const struct frame *call) {
     struct frame scope = *call;
     char summary[128] = "done";
     int is_recording = find(call->arguments, 2).value != 0;
+    if (is("wants-key") || is("looks-for-key")) tell_key(call, is_recording ? "rehearsal" : "apply");
     unsigned char stranger[16] = {0};
     if (is("claims-in-sync")) {
         send_frame(reply_frame(scope.id, 0, NULL, APPLY, nothing()));

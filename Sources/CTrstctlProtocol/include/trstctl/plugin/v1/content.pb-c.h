@@ -22,8 +22,8 @@ typedef struct Trstctl__Plugin__V1__Segment Trstctl__Plugin__V1__Segment;
 /* --- enums --- */
 
 /*
- * The form in which the host writes the secret. A number that the host does not know is INVALID_ARGUMENT; this
- * version of the host offers RAW and BASE64, and answers UNIMPLEMENTED for the others.
+ * The form in which the host writes the secret. A number that the host does not know, and a form that the secret does
+ * not have (PEM_SEC1 of an RSA key, DER of a chain), is INVALID_ARGUMENT.
  */
 typedef enum _Trstctl__Plugin__V1__SecretReference__Encoding {
   /*
@@ -35,11 +35,11 @@ typedef enum _Trstctl__Plugin__V1__SecretReference__Encoding {
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__BASE64 = 1,
   /*
-   * The body of a JSON string, without the quotes (RFC 8259 section 7).
+   * The body of a JSON string, without the quotes (RFC 8259 section 7). Only for a secret that is UTF-8.
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__JSON_STRING = 2,
   /*
-   * A private key as `PRIVATE KEY` PEM (RFC 5208).
+   * A private key as `PRIVATE KEY` PEM (RFC 5208). `key`, or a secret field that is a private key as PEM.
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__PEM_PKCS8 = 3,
   /*
@@ -51,15 +51,35 @@ typedef enum _Trstctl__Plugin__V1__SecretReference__Encoding {
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__PEM_PKCS1 = 5,
   /*
-   * DER: PKCS#8 for a key, X.509 for a certificate.
+   * DER: PKCS#8 for a key, X.509 for a certificate; of `chain` and `fullchain` only when they are one certificate.
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__DER = 6,
   /*
-   * A PKCS#12 file with key, leaf and chain (RFC 7292).
+   * A PKCS#12 file with key, leaf and chain (RFC 7292). Only for `key`. The same credential and profile give the same
+   * file, so that Stat with compare_to recognises it.
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__PKCS12 = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING)
 } Trstctl__Plugin__V1__SecretReference__Encoding;
+/*
+ * How the encoded bytes are written in turn: a PKCS#12 file in base64, a PKCS#8 key in a JSON string. A number that the
+ * host does not know is INVALID_ARGUMENT.
+ */
+typedef enum _Trstctl__Plugin__V1__SecretReference__Wrapping {
+  /*
+   * As they are.
+   */
+  TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING__WRAPPING_NONE = 0,
+  /*
+   * As BASE64.
+   */
+  TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING__WRAPPING_BASE64 = 1,
+  /*
+   * As JSON_STRING.
+   */
+  TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING__WRAPPING_JSON_STRING = 2
+    PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING)
+} Trstctl__Plugin__V1__SecretReference__Wrapping;
 /*
  * How a PKCS#12 file is encrypted.
  */
@@ -69,7 +89,7 @@ typedef enum _Trstctl__Plugin__V1__SecretReference__Pkcs12Profile {
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__PKCS12_PROFILE__MODERN = 0,
   /*
-   * SHA-1 and 3DES, for Windows Server 2016 and older.
+   * SHA-1 and 3DES, for Windows Server 2016 and older. A number that the host does not know is INVALID_ARGUMENT.
    */
   TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__PKCS12_PROFILE__LEGACY_3DES = 1
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__PKCS12_PROFILE)
@@ -97,13 +117,18 @@ struct  Trstctl__Plugin__V1__SecretReference
    */
   Trstctl__Plugin__V1__SecretReference__Pkcs12Profile pkcs12_profile;
   /*
-   * Only with PKCS12: the name of the secret that is the password. Empty means an empty password.
+   * Only with PKCS12: the name of the secret configuration field that is the password, UTF-8 of at most 1 KiB. Empty
+   * means an empty password.
    */
   ProtobufCBinaryData password_name;
+  /*
+   * What is done with the encoded bytes. A host that offers more than RAW and BASE64 knows it.
+   */
+  Trstctl__Plugin__V1__SecretReference__Wrapping wrapping;
 };
 #define TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trstctl__plugin__v1__secret_reference__descriptor) \
-    , {0,NULL}, TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__RAW, TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__PKCS12_PROFILE__MODERN, {0,NULL} }
+    , {0,NULL}, TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__ENCODING__RAW, TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__PKCS12_PROFILE__MODERN, {0,NULL}, TRSTCTL__PLUGIN__V1__SECRET_REFERENCE__WRAPPING__WRAPPING_NONE }
 
 
 typedef enum {
@@ -190,6 +215,7 @@ typedef void (*Trstctl__Plugin__V1__Segment_Closure)
 
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__secret_reference__descriptor;
 extern const ProtobufCEnumDescriptor    trstctl__plugin__v1__secret_reference__encoding__descriptor;
+extern const ProtobufCEnumDescriptor    trstctl__plugin__v1__secret_reference__wrapping__descriptor;
 extern const ProtobufCEnumDescriptor    trstctl__plugin__v1__secret_reference__pkcs12_profile__descriptor;
 extern const ProtobufCMessageDescriptor trstctl__plugin__v1__segment__descriptor;
 

@@ -71,7 +71,7 @@ typedef enum _Trstctl__Plugin__V1__Change__Kind {
 /* --- messages --- */
 
 /*
- * One credential for one target. Everything in it is public; secrets are used by name.
+ * One credential for one target. Everything in it but `private_key` is public; secrets are used by name.
  */
 struct  Trstctl__Plugin__V1__Deployment
 {
@@ -107,15 +107,20 @@ struct  Trstctl__Plugin__V1__Deployment
    */
   int64_t not_after;
   /*
-   * The names that a SecretReference may use: `key`, `certificate`, `chain`, `fullchain`, and secret configuration
-   * fields; of those this version of the host has none.
+   * The names that a SecretReference may use: `key`, `certificate`, `chain`, `fullchain`, and the secret configuration
+   * fields that have a value.
    */
   size_t n_secret_names;
   ProtobufCBinaryData *secret_names;
+  /*
+   * The private key, PEM as its file has it. Empty, except in an Apply (also a rehearsal) for a connector whose
+   * Description says `needs_key`, and for which the manifest says `needs_key: true`. Never to be written down.
+   */
+  ProtobufCBinaryData private_key;
 };
 #define TRSTCTL__PLUGIN__V1__DEPLOYMENT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trstctl__plugin__v1__deployment__descriptor) \
-    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, 0,NULL }
+    , {0,NULL}, {0,NULL}, {0,NULL}, {0,NULL}, 0,NULL, 0, 0, 0,NULL, {0,NULL} }
 
 
 /*

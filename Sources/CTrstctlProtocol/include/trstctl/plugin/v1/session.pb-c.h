@@ -269,8 +269,8 @@ struct  Trstctl__Plugin__V1__Description
   size_t n_optional_methods;
   Trstctl__Plugin__V1__OptionalMethod *optional_methods;
   /*
-   * Whether it asks to receive private key bytes itself. Connectors that only place files do not need it. Defined and
-   * not yet used: this version of the host gives the key to no connector, whatever it says here.
+   * Whether it asks to receive private key bytes itself (Deployment.private_key). Connectors that only place files do
+   * not need it. Where the manifest does not say `needs_key: true`, its targets are refused.
    */
   protobuf_c_boolean needs_key;
 };
@@ -298,9 +298,9 @@ struct  Trstctl__Plugin__V1__ConfigField
    */
   protobuf_c_boolean required;
   /*
-   * A secret field is never sent as a value, and never stands in the manifest as a literal. Defined and not yet used:
-   * this version of the host has no source for secret fields, so a required one makes the target fail with a clear
-   * error.
+   * A secret field is never sent as a value, and never stands in the manifest or on the command line as a literal: the
+   * operator says where it is, and the host puts it in place where a SecretReference has the field's name. It is
+   * not called `key`, `certificate`, `chain` or `fullchain`.
    */
   protobuf_c_boolean secret;
   /*
@@ -461,8 +461,8 @@ struct  Trstctl__Plugin__V1__ConfigureRequest
   size_t n_config;
   Trstctl__Plugin__V1__ConfigEntry **config;
   /*
-   * Secret configuration fields that have a value, to be used in SecretReferences. Defined and not yet used: this
-   * version of the host sends none.
+   * Secret configuration fields that have a value, to be used in SecretReferences. When the connector is only asked what
+   * it needs (`plugin pin`, `plugin inspect`), also the required ones that have none yet.
    */
   size_t n_secret_names;
   ProtobufCBinaryData *secret_names;
