@@ -54,6 +54,7 @@ let package = Package(
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // C: generated code, the spawn function, and system calls that Glibc's Swift module lacks.
         .target(name: "CTrstctlProtocol", dependencies: ["CProtobufC"]),
@@ -86,7 +87,7 @@ let package = Package(
             name: "TrstctlBroker",
             dependencies: [
                 "TrstctlPolicy", "TrstctlWire", "TrstctlProcess", "TrstctlSystem", "TrstctlCrypto", "CTrstctlSystem",
-                "COpenSSL",
+                "COpenSSL", "CCurl",
             ],
             swiftSettings: strict),
         .target(

@@ -21,6 +21,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case limit
         /// It holds a private key, which connectors do not get to see.
         case holdsKey = "holds-key"
+        /// An answer repeats a secret that was sent.
+        case holdsSecret = "holds-secret"
         /// Others could read a key.
         case looseMode = "loose-mode"
         case noSpace = "no-space"
@@ -29,6 +31,11 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case cannotChangeOwner = "cannot-change-owner"
         case notExecutable = "not-executable"
         case unreachable
+        case timedOut = "timed-out"
+        /// A granted name leads where its rule does not permit, or content would leave the machine without TLS.
+        case refusedAddress = "refused-address"
+        /// A header field that only the host writes.
+        case reservedHeader = "reserved-header"
         case badPeer = "bad-peer"
         case scopeOver = "scope-over"
         case unimplemented
@@ -56,7 +63,10 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     /// True when the object is one that no grant reaches: a link, a device, a mount point, a path with `..`.
     package var isDenial: Bool {
         switch code {
-        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey: true
+        case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey,
+            .holdsSecret,
+            .refusedAddress, .reservedHeader:
+            true
         default: false
         }
     }
@@ -72,13 +82,15 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         switch code {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
-        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey:
+        case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey, .holdsSecret,
+            .refusedAddress, .reservedHeader:
             .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted
         case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .badPeer, .scopeOver:
             .failedPrecondition
         case .unreachable: .unavailable
+        case .timedOut: .deadlineExceeded
         case .unimplemented: .unimplemented
         case .system: .internal
         }

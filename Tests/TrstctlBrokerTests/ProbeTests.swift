@@ -25,7 +25,7 @@ struct ProbeTests {
         let server = try OpenSSLServer(
             main, ["-servername", "other.example", "-cert2", other.certificatePath, "-key2", other.keyPath])
         let peers = ["127.0.0.1:\(server.port)", "localhost:\(server.port)"]
-        let scope = try open(peers)
+        let scope = try open([peers[0], peers[1] + " loopback"])
         for (peer, name, expected) in [
             (peers[0], "", main), (peers[0], "other.example", other), (peers[1], "", main),
             (peers[1], "127.0.0.1", main),

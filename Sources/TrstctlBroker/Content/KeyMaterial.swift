@@ -13,7 +13,7 @@ extension SecretSource {
     /// - Throws: `holdsKey`.
     func refuseKey(in content: Bytes, _ what: String) throws(EffectError) {
         let key = secret(named: "key").flatMap { $0.isEmpty ? nil : $0 }
-        guard content.contains("PRIVATE KEY-----") || key.map({ content.contains($0) }) ?? false else { return }
+        guard content.holds("PRIVATE KEY-----") || key.map({ content.holds($0) }) ?? false else { return }
         throw EffectError(
             .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see",
             fix: "compare it with Stat and compare_to instead of reading it")
@@ -38,7 +38,7 @@ extension SecretSource {
 
 extension Bytes {
     /// Whether the other bytes occur in these.
-    fileprivate func contains(_ other: Bytes) -> Bool {
+    func holds(_ other: Bytes) -> Bool {
         withUnsafeBytes { bytes in
             other.withUnsafeBytes { part in
                 guard let base = bytes.baseAddress, let from = part.baseAddress else { return part.isEmpty }

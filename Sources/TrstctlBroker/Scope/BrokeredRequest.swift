@@ -9,6 +9,7 @@ enum BrokeredRequest: Sendable {
     case writeFile(AbsolutePath, Wire.WriteFileRequest)
     case removeFile(AbsolutePath)
     case exec(Wire.ExecRequest, milliseconds: Int64, outputLimit: Int)
+    case request(HTTPCall)
     case probeTLS(DialAddress, serverName: String, milliseconds: Int64)
 
     /// The most bytes that one call moves.
@@ -24,8 +25,15 @@ enum BrokeredRequest: Sendable {
         case .writeFile(let path, _): .writeFile(path)
         case .removeFile(let path): .removeFile(path)
         case .exec(let request, _, _): .exec(argv: request.arguments)
+        case .request(let call): call.operation
         case .probeTLS(let address, _, _): .dial(address)
         }
+    }
+
+    /// What the audit calls the object.
+    var object: String {
+        if case .request(let call) = self { return call.shown }
+        return operation.object
     }
 
     /// Checks a call.
@@ -52,7 +60,7 @@ enum BrokeredRequest: Sendable {
             let output = try bounded(request.maxOutputBytes, default: 16 << 10, atMost: 256 << 10, "max_output_bytes")
             self = .exec(request, milliseconds: Int64(time), outputLimit: Int(output))
         case .probeTls(let request): self = try BrokeredRequest.probe(request)
-        case .request: throw unimplemented("Request")
+        case .request(let request): self = .request(try HTTPCall(request))
         case .send: throw unimplemented("Send")
         default: throw unimplemented("a method of this number")
         }
@@ -87,7 +95,8 @@ private func path(_ bytes: Bytes) throws(EffectError) -> AbsolutePath {
     }
 }
 
-private func bounded(
+/// The value, the default for 0, and `invalid` above the limit.
+func bounded(
     _ value: UInt32, default normal: UInt32, atMost limit: UInt32, _ field: String
 ) throws(EffectError) -> UInt32 {
     guard value <= limit else {

@@ -57,7 +57,8 @@ package enum TLSProbe {
         throw failure
     }
 
-    private static func share(of deadline: Deadline, among count: Int) -> Deadline {
+    /// An equal share of the time that is left for the first of this many addresses.
+    static func share(of deadline: Deadline, among count: Int) -> Deadline {
         let now = Deadline.now
         guard deadline != .never, count > 1, now < deadline else { return deadline }
         return Deadline(nanoseconds: now.nanoseconds + (deadline.nanoseconds - now.nanoseconds) / Int64(count))

@@ -1,0 +1,207 @@
+import CCurl
+import CTrstctlSystem
+import Glibc
+import TrstctlPolicy
+import TrstctlSystem
+
+/// libcurl's handles for one exchange; nothing of them outlives it, so nothing is shared with another one.
+///
+/// libcurl speaks HTTP/1.1 and TLS over a socket that is connected already. It looks nothing up, follows nothing, asks
+/// no environment, reads no file but the system's authorities, and its memory is wiped when it is freed.
+final class CurlHandle {
+    let easy: UnsafeMutableRawPointer
+    private let multi: UnsafeMutableRawPointer
+    private let context: CurlContext
+    private let errorText: UnsafeMutablePointer<CChar>
+    private var lists: [UnsafeMutablePointer<curl_slist>] = []
+
+    /// CURL_GLOBAL_ALL; once in a process, before any other call (curl_global_init(3)).
+    private static let isReady: Bool =
+        curl_global_init_mem(
+            Int(CURL_GLOBAL_ALL), trstctl_wiping_malloc, trstctl_wiping_free, trstctl_wiping_realloc,
+            trstctl_wiping_strdup, trstctl_wiping_calloc) == CURLE_OK
+
+    /// Makes the handles, with everything switched off that is not asked for.
+    ///
+    /// - Parameter context: what arrives goes there, and the connection comes from there.
+    init(_ context: CurlContext) throws(EffectError) {
+        guard CurlHandle.isReady, let easy = curl_easy_init() else { throw CurlHandle.failure("curl_easy_init") }
+        guard let multi = curl_multi_init() else {
+            curl_easy_cleanup(easy)
+            throw CurlHandle.failure("curl_multi_init")
+        }
+        self.easy = easy
+        self.multi = multi
+        self.context = context
+        errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
+        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        try setDefaults()
+    }
+
+    deinit {
+        curl_multi_remove_handle(multi, easy)
+        curl_easy_cleanup(easy)
+        curl_multi_cleanup(multi)
+        for list in lists { curl_slist_free_all(list) }
+        errorText.deallocate()
+        withExtendedLifetime(context) {}
+    }
+
+    private func setDefaults() throws(EffectError) {
+        let numbers: [(CURLoption, Int)] = [
+            (CURLOPT_PROTOCOLS, Int(CURLPROTO_HTTP | CURLPROTO_HTTPS)), (CURLOPT_REDIR_PROTOCOLS, 0),
+            (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)),
+            (CURLOPT_HTTP09_ALLOWED, 0), (CURLOPT_HTTP_CONTENT_DECODING, 0), (CURLOPT_PATH_AS_IS, 1),
+            (CURLOPT_NETRC, 0), (CURLOPT_DISALLOW_USERNAME_IN_URL, 1), (CURLOPT_NOSIGNAL, 1),
+            (CURLOPT_NOPROGRESS, 1), (CURLOPT_FRESH_CONNECT, 1), (CURLOPT_SSL_SESSIONID_CACHE, 0),
+            (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2),
+            (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
+            // The loop has the deadline; libcurl's own limit of 300 s for connecting must not come first.
+            (CURLOPT_CONNECTTIMEOUT, 3_600),
+        ]
+        for (option, value) in numbers { try set(option, value) }
+        // An empty proxy is what keeps libcurl from asking the environment (CURLOPT_PROXY(3)).
+        try set(CURLOPT_PROXY, "")
+        try set(CURLOPT_NOPROXY, "*")
+        let pointer = Unmanaged.passUnretained(context).toOpaque()
+        for option in [CURLOPT_HEADERDATA, CURLOPT_WRITEDATA, CURLOPT_OPENSOCKETDATA] {
+            try check(trstctl_curl_set_pointer(easy, option, pointer))
+        }
+        try check(trstctl_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText))
+        try check(trstctl_curl_set_data_callback(easy, CURLOPT_HEADERFUNCTION) { CurlContext.header($0, $1, $2, $3) })
+        try check(trstctl_curl_set_data_callback(easy, CURLOPT_WRITEFUNCTION) { CurlContext.body($0, $1, $2, $3) })
+        try check(trstctl_curl_set_open_callback(easy) { context, _, _ in CurlContext.socket(context) })
+        // It is connected; without this libcurl would connect it again, to where its own URL leads.
+        try check(trstctl_curl_set_socket_callback(easy) { _, _, _ in CURL_SOCKOPT_ALREADY_CONNECTED })
+    }
+
+    func set(_ option: CURLoption, _ value: Int) throws(EffectError) {
+        try check(trstctl_curl_set_long(easy, option, value))
+    }
+
+    func set(_ option: CURLoption, _ text: String) throws(EffectError) {
+        try check(text.withCString { trstctl_curl_set_pointer(easy, option, $0) })
+    }
+
+    /// Switches a string option off; libcurl's default counts otherwise.
+    func clear(_ option: CURLoption) throws(EffectError) {
+        try check(trstctl_curl_set_pointer(easy, option, nil))
+    }
+
+    func set(_ option: CURLoption, blob: Bytes) throws(EffectError) {
+        try check(blob.withUnsafeBytes { trstctl_curl_set_blob(easy, option, $0.baseAddress, $0.count) })
+    }
+
+    /// Sets a text that may be secret; it holds no NUL.
+    func set(_ option: CURLoption, secret: Bytes) throws(EffectError) {
+        try check(CurlHandle.withText([secret]) { trstctl_curl_set_pointer(easy, option, $0) })
+    }
+
+    /// Sets a list of lines, each put together from its parts, which hold no NUL.
+    func set(_ option: CURLoption, lines: [[Bytes]]) throws(EffectError) {
+        var list: UnsafeMutablePointer<curl_slist>?
+        for parts in lines {
+            guard let longer = CurlHandle.withText(parts, { curl_slist_append(list, $0) }) else {
+                curl_slist_free_all(list)
+                throw CurlHandle.failure("curl_slist_append")
+            }
+            list = longer
+        }
+        if let list { lists.append(list) }
+        try check(trstctl_curl_set_list(easy, option, list))
+    }
+
+    private static func withText<Result>(_ parts: [Bytes], _ body: (UnsafePointer<CChar>?) -> Result) -> Result {
+        let size = parts.reduce(1) { $0 + $1.count }
+        var buffer = WipedBuffer(capacity: size, limit: size)
+        for part in parts + [Bytes([0])] { _ = buffer.append(part) }
+        return buffer.withUnsafeBytes { body($0.baseAddress?.assumingMemoryBound(to: CChar.self)) }
+    }
+
+    /// Runs the transfer to its end.
+    ///
+    /// - Parameters:
+    ///   - patience: ends it.
+    ///   - isTooSlow: asked every second at least.
+    /// - Returns: libcurl's result.
+    /// - Throws: `timedOut`, `scopeOver`.
+    func run(_ object: String, _ patience: Patience, isTooSlow: () -> Bool) throws(EffectError) -> CURLcode {
+        guard curl_multi_add_handle(multi, easy) == CURLM_OK else { throw CurlHandle.failure("curl_multi_add_handle") }
+        while true {
+            var running: Int32 = 0
+            guard curl_multi_perform(multi, &running) == CURLM_OK else {
+                throw CurlHandle.failure("curl_multi_perform")
+            }
+            if running == 0 {
+                let result = trstctl_curl_result(multi)
+                guard result >= 0 else { throw CurlHandle.failure("curl_multi_info_read") }
+                return CURLcode(UInt32(result))
+            }
+            if patience.interruption.isRaised { throw .interrupted(object) }
+            if patience.deadline.hasPassed {
+                throw EffectError(.timedOut, object: object, "\(object) did not answer before the deadline")
+            }
+            if isTooSlow() {
+                throw EffectError(.timedOut, object: object, "\(object) answers too slowly, and was given up")
+            }
+            var wake = curl_waitfd(fd: patience.interruption.pollable, events: Int16(CURL_WAIT_POLLIN), revents: 0)
+            let left = patience.deadline.pollTimeout
+            let hasWake = patience.interruption.pollable >= 0
+            curl_multi_poll(multi, &wake, hasWake ? 1 : 0, left < 0 ? 1_000 : min(left, 1_000), nil)
+        }
+    }
+
+    /// What libcurl says about a failure, printable.
+    var reason: String {
+        let bytes = UnsafeBufferPointer(start: errorText, count: Int(CURL_ERROR_SIZE)).prefix { $0 != 0 }
+        return readable(bytes.map { UInt8(bitPattern: $0) }, limit: 300)
+    }
+
+    func check(_ code: CURLcode) throws(EffectError) {
+        guard code == CURLE_OK else { throw CurlHandle.failure(String(cString: curl_easy_strerror(code))) }
+    }
+
+    static func failure(_ step: String) -> EffectError {
+        EffectError(.system, object: "libcurl", "libcurl failed: \(step)")
+    }
+}
+
+/// What libcurl calls back into during one exchange, always on the thread that runs it.
+final class CurlContext {
+    var reply: HTTPReply
+    private var connection: Int32
+
+    /// Takes over a connected socket.
+    init(_ reply: consuming HTTPReply, connection: Int32) {
+        self.reply = reply
+        self.connection = connection
+    }
+
+    deinit { if connection >= 0 { close(connection) } }
+
+    private static func of(_ pointer: UnsafeMutableRawPointer?) -> CurlContext? {
+        pointer.map { Unmanaged<CurlContext>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    fileprivate static func header(
+        _ start: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+    ) -> Int {
+        let line = UnsafeRawBufferPointer(start: start, count: size * count)
+        return of(context)?.reply.take(line: line) == true ? line.count : 0
+    }
+
+    fileprivate static func body(
+        _ start: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
+    ) -> Int {
+        let piece = UnsafeRawBufferPointer(start: start, count: size * count)
+        // Nothing taken of something is how libcurl learns that it has to stop; nothing of nothing is no failure.
+        return of(context)?.reply.take(body: piece) == true ? piece.count : 0
+    }
+
+    /// The connection, once; libcurl closes it.
+    fileprivate static func socket(_ context: UnsafeMutableRawPointer?) -> Int32 {
+        guard let context = of(context) else { return CURL_SOCKET_BAD }
+        defer { context.connection = -1 }
+        return context.connection
+    }
+}

@@ -1,0 +1,36 @@
+import Foundation
+import Glibc
+import TrstctlTestSupport
+
+/// A server written in Python with nothing but its standard library: another implementation than ours.
+final class PythonServer {
+    let port: UInt16
+    private let process = Process()
+    private let output = Pipe()
+
+    /// Starts `Tests/Fixtures/Network/NAME.py`, and waits for the port that it prints.
+    init(_ name: String, _ arguments: [String] = []) throws {
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", tests.path + "/Fixtures/Network/\(name).py"] + arguments
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = output
+        try process.run()
+        var text = ""
+        while !text.contains("\n") {
+            let chunk = output.fileHandleForReading.availableData
+            guard !chunk.isEmpty else { throw TestPKI.Failure(description: "\(name).py did not start: \(text)") }
+            text += String(decoding: chunk, as: UTF8.self)
+        }
+        guard let number = UInt16(text.prefix { $0 != "\n" }) else {
+            throw TestPKI.Failure(description: "\(name).py says \(text)")
+        }
+        port = number
+    }
+
+    deinit {
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+    }
+}
