@@ -54,12 +54,13 @@ let package = Package(
         .systemLibrary(
             name: "CProtobufC", pkgConfig: "libprotobuf-c", providers: [.apt(["libprotobuf-c-dev"])]),
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
-        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // C: generated code, the spawn function, and system calls that Glibc's Swift module lacks.
         .target(name: "CTrstctlProtocol", dependencies: ["CProtobufC"]),
         .target(name: "CTrstctlSystem", cSettings: strictC),
         .target(name: "CTrstctlSandbox", cSettings: strictC),
+        // libcurl's headers at build time; the library itself is loaded when it is needed (libcurl4-openssl-dev).
+        .target(name: "CTrstctlCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
 
         // What every room stands on: descriptors, deadlines, bytes; and the starting and reaping of processes.
         .target(name: "TrstctlSystem", dependencies: ["CTrstctlSystem"], swiftSettings: strict),
@@ -87,7 +88,7 @@ let package = Package(
             name: "TrstctlBroker",
             dependencies: [
                 "TrstctlPolicy", "TrstctlWire", "TrstctlProcess", "TrstctlSystem", "TrstctlCrypto", "CTrstctlSystem",
-                "COpenSSL", "CCurl",
+                "COpenSSL", "CTrstctlCurl",
             ],
             swiftSettings: strict),
         .target(

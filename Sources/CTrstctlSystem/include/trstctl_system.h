@@ -64,13 +64,6 @@ int trstctl_random(void *bytes, size_t count);
 int trstctl_find(const void *bytes, size_t count, const void *part, size_t part_count);
 // explicit_bzero(3)
 void trstctl_wipe(void *bytes, size_t count);
-// malloc(3) and its like, for libraries that copy secrets: memory is overwritten before it is freed. What one of them
-// returned belongs to these only.
-void *trstctl_wiping_malloc(size_t size);
-void *trstctl_wiping_calloc(size_t count, size_t size);
-void *trstctl_wiping_realloc(void *memory, size_t size);
-void trstctl_wiping_free(void *memory);
-char *trstctl_wiping_strdup(const char *text);
 // pipe2(O_CLOEXEC [| O_NONBLOCK on the reading end])
 int trstctl_pipe(int descriptors[2], int nonblocking_reader);
 // accept4(SOCK_CLOEXEC)

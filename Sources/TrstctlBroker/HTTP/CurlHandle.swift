@@ -1,5 +1,4 @@
-import CCurl
-import CTrstctlSystem
+import CTrstctlCurl
 import Glibc
 import TrstctlPolicy
 import TrstctlSystem
@@ -15,19 +14,18 @@ final class CurlHandle {
     private let errorText: UnsafeMutablePointer<CChar>
     private var lists: [UnsafeMutablePointer<curl_slist>] = []
 
-    /// CURL_GLOBAL_ALL; once in a process, before any other call (curl_global_init(3)).
-    private static let isReady: Bool =
-        curl_global_init_mem(
-            Int(CURL_GLOBAL_ALL), trstctl_wiping_malloc, trstctl_wiping_free, trstctl_wiping_realloc,
-            trstctl_wiping_strdup, trstctl_wiping_calloc) == CURLE_OK
-
     /// Makes the handles, with everything switched off that is not asked for.
     ///
     /// - Parameter context: what arrives goes there, and the connection comes from there.
     init(_ context: CurlContext) throws(EffectError) {
-        guard CurlHandle.isReady, let easy = curl_easy_init() else { throw CurlHandle.failure("curl_easy_init") }
-        guard let multi = curl_multi_init() else {
-            curl_easy_cleanup(easy)
+        if let failure = trstctl_curl_load() {
+            throw EffectError(
+                .system, object: "libcurl", "requests need libcurl: \(String(cString: failure))",
+                fix: "apt-get install libcurl4")
+        }
+        guard let easy = trstctl_curl_easy_init() else { throw CurlHandle.failure("curl_easy_init") }
+        guard let multi = trstctl_curl_multi_init() else {
+            trstctl_curl_easy_cleanup(easy)
             throw CurlHandle.failure("curl_multi_init")
         }
         self.easy = easy
@@ -39,10 +37,10 @@ final class CurlHandle {
     }
 
     deinit {
-        curl_multi_remove_handle(multi, easy)
-        curl_easy_cleanup(easy)
-        curl_multi_cleanup(multi)
-        for list in lists { curl_slist_free_all(list) }
+        trstctl_curl_multi_remove_handle(multi, easy)
+        trstctl_curl_easy_cleanup(easy)
+        trstctl_curl_multi_cleanup(multi)
+        for list in lists { trstctl_curl_slist_free_all(list) }
         errorText.deallocate()
         withExtendedLifetime(context) {}
     }
@@ -101,8 +99,8 @@ final class CurlHandle {
     func set(_ option: CURLoption, lines: [[Bytes]]) throws(EffectError) {
         var list: UnsafeMutablePointer<curl_slist>?
         for parts in lines {
-            guard let longer = CurlHandle.withText(parts, { curl_slist_append(list, $0) }) else {
-                curl_slist_free_all(list)
+            guard let longer = CurlHandle.withText(parts, { trstctl_curl_slist_append(list, $0) }) else {
+                trstctl_curl_slist_free_all(list)
                 throw CurlHandle.failure("curl_slist_append")
             }
             list = longer
@@ -126,10 +124,12 @@ final class CurlHandle {
     /// - Returns: libcurl's result.
     /// - Throws: `timedOut`, `scopeOver`.
     func run(_ object: String, _ patience: Patience, isTooSlow: () -> Bool) throws(EffectError) -> CURLcode {
-        guard curl_multi_add_handle(multi, easy) == CURLM_OK else { throw CurlHandle.failure("curl_multi_add_handle") }
+        guard trstctl_curl_multi_add_handle(multi, easy) == CURLM_OK else {
+            throw CurlHandle.failure("curl_multi_add_handle")
+        }
         while true {
             var running: Int32 = 0
-            guard curl_multi_perform(multi, &running) == CURLM_OK else {
+            guard trstctl_curl_multi_perform(multi, &running) == CURLM_OK else {
                 throw CurlHandle.failure("curl_multi_perform")
             }
             if running == 0 {
@@ -147,7 +147,7 @@ final class CurlHandle {
             var wake = curl_waitfd(fd: patience.interruption.pollable, events: Int16(CURL_WAIT_POLLIN), revents: 0)
             let left = patience.deadline.pollTimeout
             let hasWake = patience.interruption.pollable >= 0
-            curl_multi_poll(multi, &wake, hasWake ? 1 : 0, left < 0 ? 1_000 : min(left, 1_000), nil)
+            trstctl_curl_multi_poll(multi, &wake, hasWake ? 1 : 0, left < 0 ? 1_000 : min(left, 1_000))
         }
     }
 
@@ -158,7 +158,7 @@ final class CurlHandle {
     }
 
     func check(_ code: CURLcode) throws(EffectError) {
-        guard code == CURLE_OK else { throw CurlHandle.failure(String(cString: curl_easy_strerror(code))) }
+        guard code == CURLE_OK else { throw CurlHandle.failure(String(cString: trstctl_curl_easy_strerror(code))) }
     }
 
     static func failure(_ step: String) -> EffectError {

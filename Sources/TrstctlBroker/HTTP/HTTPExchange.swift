@@ -1,5 +1,5 @@
-import CCurl
 import COpenSSL
+import CTrstctlCurl
 import TrstctlCrypto
 import TrstctlPolicy
 import TrstctlSystem
@@ -168,7 +168,7 @@ extension EffectError {
             self.init(.badPeer, object: object, "\(object) answered something that is not HTTP/1.1")
         default:
             self.init(
-                .badPeer, object: object, "\(object): \(String(cString: curl_easy_strerror(code)))")
+                .badPeer, object: object, "\(object): \(String(cString: trstctl_curl_easy_strerror(code)))")
         }
     }
 }

@@ -7,7 +7,7 @@ import TrstctlWire
 /// Asking a TLS server what it serves: really, or what it would serve after the plan.
 extension BrokerScope {
     func probeTLS(
-        _ ticket: DialTicket, serverName: String, _ patience: Patience
+        _ ticket: DialTicket, serverName: String, startTLS: StartTLS?, _ patience: Patience
     ) throws(EffectError) -> Effect {
         if rights == .recording, let planned, files.withLock({ $0.isChanged }) {
             let response = Wire.ProbeTlsResponse(
@@ -15,7 +15,7 @@ extension BrokerScope {
             return Effect(result: .probeTls(response), isPlanned: true)
         }
         let peer = try CheckedPeer(ticket, isPlain: false, network, patience)
-        let chain = try ServedChain.probe(peer, serverName: serverName, patience)
+        let chain = try ServedChain.probe(peer, serverName: serverName, startTLS: startTLS, patience)
         return Effect(result: .probeTls(chain.response), note: "served \(chain.fingerprint)")
     }
 }
@@ -25,14 +25,14 @@ extension ServedChain {
     ///
     /// It takes a checked peer and nothing else that names one. An empty server name sends none.
     fileprivate static func probe(
-        _ peer: CheckedPeer, serverName: String, _ patience: Patience
+        _ peer: CheckedPeer, serverName: String, startTLS: StartTLS?, _ patience: Patience
     ) throws(EffectError) -> ServedChain {
         do throws(ProbeError) {
             // An address is a name that is never sent (RFC 6066 section 3).
             let unnamed = peer.addresses.first.map(\.host) ?? peer.address.hostText
             return try TLSProbe.run(
                 addresses: peer.addresses, serverName: serverName.isEmpty ? unnamed : serverName,
-                deadline: patience.deadline, interruption: patience.interruption)
+                startTLS: startTLS, deadline: patience.deadline, interruption: patience.interruption)
         } catch {
             throw EffectError(error)
         }

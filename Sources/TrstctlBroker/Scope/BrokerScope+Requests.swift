@@ -23,8 +23,15 @@ extension BrokerScope {
                     result: .request(Wire.HttpResponse(status: 200, planned: true)), isPlanned: true)
             }
             try authenticate(&request, call, &sent, patience)
-            files.withLock { $0.note(call: call.shown) }
-            return try ask(request, call, peer, sent, patience)
+            do throws(EffectError) {
+                let effect = try ask(request, call, peer, sent, patience)
+                files.withLock { $0.note(call: call.shown) }
+                return effect
+            } catch {
+                // Whatever went wrong after the connection, the server may have done it.
+                if error.code != .unreachable { files.withLock { $0.note(call: call.shown) } }
+                throw error
+            }
         }
     }
 

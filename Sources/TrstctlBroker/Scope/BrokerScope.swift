@@ -155,9 +155,11 @@ package final class BrokerScope: Sendable {
         case (.removeFile, .file(let ticket)): return try removeFile(ticket)
         case (.exec(let request, let milliseconds, let limit), .exec(let ticket)):
             return try exec(ticket, request, outputLimit: limit, patience.atMost(milliseconds: milliseconds))
-        case (.probeTLS(_, let name, let milliseconds), .dial(let ticket)):
-            return try probeTLS(ticket, serverName: name, patience.atMost(milliseconds: milliseconds))
+        case (.probeTLS(_, let name, let startTLS, let milliseconds), .dial(let ticket)):
+            return try probeTLS(
+                ticket, serverName: name, startTLS: startTLS, patience.atMost(milliseconds: milliseconds))
         case (.request(let call), .dial(let ticket)): return try self.request(call, ticket, patience)
+        case (.send(let call), _): return try self.send(call, ticket, patience)
         default: throw EffectError(.system, object: request.operation.object, "the ticket is for another operation")
         }
     }

@@ -10,7 +10,8 @@ enum BrokeredRequest: Sendable {
     case removeFile(AbsolutePath)
     case exec(Wire.ExecRequest, milliseconds: Int64, outputLimit: Int)
     case request(HTTPCall)
-    case probeTLS(DialAddress, serverName: String, milliseconds: Int64)
+    case send(SendCall)
+    case probeTLS(DialAddress, serverName: String, startTLS: StartTLS?, milliseconds: Int64)
 
     /// The most bytes that one call moves.
     static let contentLimit = 3 << 20
@@ -26,7 +27,8 @@ enum BrokeredRequest: Sendable {
         case .removeFile(let path): .removeFile(path)
         case .exec(let request, _, _): .exec(argv: request.arguments)
         case .request(let call): call.operation
-        case .probeTLS(let address, _, _): .dial(address)
+        case .send(let call): call.operation
+        case .probeTLS(let address, _, _, _): .dial(address)
         }
     }
 
@@ -61,22 +63,29 @@ enum BrokeredRequest: Sendable {
             self = .exec(request, milliseconds: Int64(time), outputLimit: Int(output))
         case .probeTls(let request): self = try BrokeredRequest.probe(request)
         case .request(let request): self = .request(try HTTPCall(request))
-        case .send: throw unimplemented("Send")
+        case .send(let request): self = .send(try SendCall(request))
         default: throw unimplemented("a method of this number")
         }
     }
 
     private static func probe(_ request: Wire.ProbeTlsRequest) throws(EffectError) -> BrokeredRequest {
         let time = try bounded(request.timeoutMilliseconds, default: 5_000, atMost: 60_000, "timeout_milliseconds")
+        let startTLS: StartTLS?
         switch request.startTls {
-        case .none: break
+        case .none: startTLS = nil
+        case .smtp: startTLS = .smtp
+        case .imap: startTLS = .imap
+        case .pop3: startTLS = .pop3
+        case .ldap: startTLS = .ldap
+        case .postgres: startTLS = .postgres
+        case .mysql: startTLS = .mysql
         case .unrecognized(let number):
             throw EffectError(.invalid, object: "start_tls", "start_tls is \(number), which this host does not know")
-        default: throw unimplemented("ProbeTLS with start_tls")
         }
         do throws(GrammarError) {
             return .probeTLS(
-                try DialAddress(request.address), serverName: request.serverName, milliseconds: Int64(time))
+                try DialAddress(request.address), serverName: request.serverName, startTLS: startTLS,
+                milliseconds: Int64(time))
         } catch {
             throw EffectError(.invalid, object: error.found, "\(error)")
         }

@@ -26,12 +26,14 @@ package enum TLSProbe {
     /// - Parameters:
     ///   - addresses: in the order to try; each one gets an equal share of the time that is left.
     ///   - serverName: the name for SNI; an IP literal is not sent (RFC 6066, 3: only DNS names are).
+    ///   - startTLS: what to speak first; nil for TLS from the first byte.
     ///   - deadline: for everything together.
     ///   - interruption: ends the probe early, as if the deadline had passed.
     /// - Returns: what the server showed.
     /// - Throws: `ProbeError`; when no address answers, that of the last one.
     package static func run(
-        addresses: [PeerAddress], serverName: String, deadline: Deadline, interruption: Interruption? = nil
+        addresses: [PeerAddress], serverName: String, startTLS: StartTLS? = nil, deadline: Deadline,
+        interruption: Interruption? = nil
     ) throws(ProbeError) -> ServedChain {
         let isAddress = IPLiteral.isOne(serverName)
         guard isAddress || HostName.isValid(serverName) else {
@@ -49,6 +51,7 @@ package enum TLSProbe {
                 failure = error
                 continue
             }
+            try startTLS?.agree(over: socket, address: address.text)
             let client = try TLSClient(
                 serverName: isAddress ? nil : name, verifiedName: IPLiteral.withoutZone(name), address: address.text)
             try client.handshake(over: socket)
