@@ -53,8 +53,6 @@ struct ProbeTests {
         for address in ["127.1:443", "127.0.0.1", "0x7f000001:443", "127.0.0.1:0443", "", "localhost:"] {
             #expect(probe(scope, address).code == .invalidArgument)
         }
-        let named = Wire.ProbeTlsRequest(address: "127.0.0.1:443", startTls: .smtp)
-        #expect(scope.perform(.probeTls(named)).code == .unimplemented)
         let unknown = Wire.ProbeTlsRequest(address: "127.0.0.1:443", startTls: .unrecognized(99))
         #expect(scope.perform(.probeTls(unknown)).code == .invalidArgument)
         let late = Wire.ProbeTlsRequest(address: "127.0.0.1:443", timeoutMilliseconds: 60_001)

@@ -70,6 +70,9 @@ enum HTTPExchange {
         }
         if let fault = context.reply.fault { throw EffectError(fault, object) }
         guard result == CURLE_OK else { throw EffectError(result, curl, peer.address, object) }
+        guard context.reply.hasHead else {
+            throw EffectError(CURLE_GOT_NOTHING, curl, peer.address, object)
+        }
         return HTTPAnswer(
             status: context.reply.status, headers: context.reply.headers, body: context.reply.takeBody())
     }
@@ -78,12 +81,16 @@ enum HTTPExchange {
 extension CurlHandle {
     fileprivate func prepare(_ request: HTTPRequest, _ peer: CheckedPeer) throws(EffectError) {
         try point(isSecure: request.url.isSecure, peer, request.tls, target: request.url.target)
-        var lines: [[Bytes]] = [[Bytes("Host: \(request.url.hostField)")], ["Expect:"]]
+        var lines: [[Bytes]] = [[Bytes("Host: \(request.url.hostField)")]]
         for field in request.fields {
             // `Name;` is libcurl's way to write a field without a value, `Name:` to leave it out.
             lines.append(field.value.isEmpty ? [Bytes("\(field.name);")] : [Bytes("\(field.name): "), field.value])
         }
-        if !request.fields.contains(where: { $0.isNamed("Content-Type") }) { lines.append(["Content-Type:"]) }
+        // Takes away what libcurl would add. A signature covers every line that stands here, so not beside one.
+        if request.signature == nil {
+            lines.append(["Expect:"])
+            if !request.fields.contains(where: { $0.isNamed("Content-Type") }) { lines.append(["Content-Type:"]) }
+        }
         try set(CURLOPT_HTTPHEADER, lines: lines)
         if request.method.isHead {
             try set(CURLOPT_NOBODY, 1)
@@ -163,7 +170,8 @@ extension EffectError {
         case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER:
             self.init(.badPeer, object: object, "no TLS connection with \(address.text): \(curl.reason)")
         case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE:
-            self.init(.badPeer, object: object, "\(object): the connection ended before the answer did")
+            let reason = curl.reason.isEmpty ? "" : ": \(curl.reason)"
+            self.init(.badPeer, object: object, "\(object): the connection ended before the answer did\(reason)")
         case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_CONTENT_ENCODING, CURLE_HTTP2:
             self.init(.badPeer, object: object, "\(object) answered something that is not HTTP/1.1")
         default:
@@ -178,7 +186,8 @@ extension CurlHandle {
     fileprivate var verificationReason: String {
         var verdict = 0
         _ = trstctl_curl_get_long(easy, CURLINFO_SSL_VERIFYRESULT, &verdict)
-        guard verdict != Int(X509_V_OK) else { return reason }
+        // libcurl says "unspecified" when it compared the names itself and left the rest to no one.
+        guard verdict != Int(X509_V_OK), verdict != Int(X509_V_ERR_UNSPECIFIED) else { return reason }
         return String(cString: X509_verify_cert_error_string(verdict))
     }
 }

@@ -41,6 +41,9 @@ struct HTTPReply: ~Copyable {
         body = WipedBuffer(capacity: min(16 << 10, bodyLimit), limit: max(1, bodyLimit))
     }
 
+    /// Whether the header of the final answer was complete; a connection that ended before leaves half of one.
+    var hasHead: Bool { place == .body }
+
     /// Gives the body away, secret because an answer may hold a token.
     mutating func takeBody() -> Bytes {
         var taken = WipedBuffer(capacity: 1, limit: 1)

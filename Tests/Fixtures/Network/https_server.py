@@ -34,6 +34,31 @@ class Handler(http.server.BaseHTTPRequestHandler):
             token = '{"expires_in": 3600, "token_type": "Bearer", "access_token": "token-%d\\/of=the+server"}'
             self.answer(200, (token % state["tokens"]).encode())
             return
+        if url.path == "/latest/api/token" and self.command == "PUT":
+            fine = self.headers.get("X-aws-ec2-metadata-token-ttl-seconds") == "300"
+            self.answer(200 if fine else 400, b"session-of-the-machine")
+            return
+        if url.path.startswith("/latest/meta-data/iam/security-credentials/"):
+            if self.headers.get("X-aws-ec2-metadata-token") != "session-of-the-machine":
+                self.answer(401, b"")
+            elif url.path.endswith("/"):
+                self.answer(200, b"role-of-the-machine")
+            else:
+                keys = {"AccessKeyId": "AKIDMACHINE", "SecretAccessKey": "secret-of-the-machine", "Token": "token//=="}
+                self.answer(200, json.dumps({"Code": "Success", "Nested": [{"a": [1, None]}], **keys}).encode())
+            return
+        if url.path == "/metadata/identity/oauth2/token":
+            query = urllib.parse.parse_qs(url.query)
+            fine = self.headers.get("Metadata") == "true" and query["resource"] == ["https://vault.azure.net/"]
+            body = {"access_token": "bearer-token-of-the-user", "expires_in": "3599", "token_type": "Bearer"}
+            self.answer(200 if fine else 400, json.dumps(body).encode())
+            return
+        if url.path == "/computeMetadata/v1/instance/service-accounts/default/token":
+            fine = self.headers.get("Metadata-Flavor") == "Google" and url.query in ("", "scopes=a%2Cb")
+            body = {"access_token": "bearer-token-of-the-user", "expires_in": 3599, "token_type": "Bearer"}
+            flavor = [] if self.server.state["tokens"] else [("Metadata-Flavor", "Google")]
+            self.answer(200 if fine else 400, json.dumps(body).encode(), flavor)
+            return
         if url.path == "/state":
             self.answer(200, json.dumps(self.server.state).encode())
             return
