@@ -36,7 +36,8 @@ struct BrokeredCallTests {
                     tls: TLSOptions(authoritiesPath: "/ca", publicKeyPin: "00", serverName: "n"),
                     authentication: .basic(user: "u", password: .field("token")), timeoutMilliseconds: 5,
                     maxResponseBytes: 6, isRetrySafe: true))
-            let answer = try host.send([.text("x")], to: "unix:/s", until: [10], maxResponseBytes: 8, timeoutMilliseconds: 9)
+            let answer = try host.send(
+                [.text("x")], to: "unix:/s", until: [10], maxResponseBytes: 8, timeoutMilliseconds: 9)
             guard answer.text == "y" else { throw ConnectorError(.internal, "another answer") }
             return .changed("done")
         }

@@ -67,7 +67,8 @@ struct GrantTests {
         "The operator's words stand behind a rule, in one order and one spelling",
         arguments: [
             ("a.example.com:443", []), ("a.example.com:443 private", .privateNetwork),
-            ("*.example.com:443 loopback", .loopback), ("a.example.com:80 private loopback plain", [.privateNetwork, .loopback, .plain]),
+            ("*.example.com:443 loopback", .loopback),
+            ("a.example.com:80 private loopback plain", [.privateNetwork, .loopback, .plain]),
             ("192.0.2.1:80 plain", .plain), ("[2001:db8::1]:80 plain", .plain),
         ] as [(String, DialOptions)])
     func options(text: String, options: DialOptions) throws {
@@ -79,7 +80,8 @@ struct GrantTests {
     @Test(
         "Anything else behind a rule is refused",
         arguments: [
-            "a.example.com:443 ", "a.example.com:443  private", "a.example.com:443 Private", "a.example.com:443 private ",
+            "a.example.com:443 ", "a.example.com:443  private", "a.example.com:443 Private",
+            "a.example.com:443 private ",
             "a.example.com:443 plain private", "a.example.com:443 private private", "a.example.com:443\tprivate",
             "a.example.com:443 privateer", "a.example.com:443private", "a.example.com: 443", "127.0.0.1:443 private",
             "127.0.0.1:443 loopback", "[::1]:443 loopback plain", " a.example.com:443", "a.example.com:443 public",
@@ -93,7 +95,9 @@ struct GrantTests {
             let both = GrantSet.intersection(
                 declared: try GrantSet.parse(dial: declared), approved: try GrantSet.parse(dial: approved))
             let operation = Operation.dial(try DialAddress(address))
-            guard case .allowed(.dial(let ticket)) = authorize(operation, effective: both, scope: .mutating) else { return nil }
+            guard case .allowed(.dial(let ticket)) = authorize(operation, effective: both, scope: .mutating) else {
+                return nil
+            }
             return ticket.options
         }
         let peer = "a.example.com:443"
@@ -101,8 +105,13 @@ struct GrantTests {
         #expect(try options([peer + " private loopback plain"], [peer], peer) == [])
         #expect(try options([peer], ["*.example.com:443 loopback"], peer) == .loopback)
         #expect(try options(["*.example.com:443"], [peer + " plain"], peer) == .plain)
-        #expect(try options(["*.example.com:443"], ["*.example.com:443 loopback", peer + " private"], peer) == [.loopback, .privateNetwork])
-        #expect(try options(["*.example.com:443"], ["*.example.com:443 loopback", peer + " private"], "b.example.com:443") == .loopback)
+        #expect(
+            try options(["*.example.com:443"], ["*.example.com:443 loopback", peer + " private"], peer) == [
+                .loopback, .privateNetwork,
+            ])
+        #expect(
+            try options(["*.example.com:443"], ["*.example.com:443 loopback", peer + " private"], "b.example.com:443")
+                == .loopback)
         #expect(try options([peer], [peer + " private", peer + " plain", peer], peer) == [.privateNetwork, .plain])
         let two = try GrantSet.parse(dial: [peer, peer + " private", peer + " private plain"]).normalised
         #expect(two.dial.map(\.description) == [peer + " private plain"])

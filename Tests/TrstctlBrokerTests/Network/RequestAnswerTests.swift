@@ -24,21 +24,27 @@ struct RequestAnswerTests {
     @Test(
         "N21, N22: names, values and methods are checked as bytes",
         arguments: [
-            ("GET", "X\r\nInjected: 1", "v"), ("GET", "X Y", "v"), ("GET", "X:", "v"), ("GET", "", "v"), ("GET", "X\u{e9}", "v"),
+            ("GET", "X\r\nInjected: 1", "v"), ("GET", "X Y", "v"), ("GET", "X:", "v"), ("GET", "", "v"),
+            ("GET", "X\u{e9}", "v"),
             ("GET", "X", "a\rb"), ("GET", "X", "a\nb"), ("GET", "X", "a\r\nInjected: 1"), ("GET", "X", "a\0b"),
             ("GET", "X", "a\u{7f}"), ("GET\r\nX: y", "X", "v"), ("GET /evil HTTP/1.1\r\nX:", "X", "v"), ("", "X", "v"),
-            ("G ET", "X", "v"), ("ABCDEFGHIJKLMNOPQ", "X", "v"), ("CONNECT", "X", "v"), ("connect", "X", "v"), ("TRACE", "X", "v"),
+            ("G ET", "X", "v"), ("ABCDEFGHIJKLMNOPQ", "X", "v"), ("CONNECT", "X", "v"), ("connect", "X", "v"),
+            ("TRACE", "X", "v"),
         ])
     func injections(method: String, name: String, value: String) throws {
         let scope = try scope(healthy)
-        let reply = scope.ask(method, url(healthy)) { $0.headers = [Wire.HttpHeader(name: name, value: [.text(value)])] }
+        let reply = scope.ask(method, url(healthy)) {
+            $0.headers = [Wire.HttpHeader(name: name, value: [.text(value)])]
+        }
         #expect(healthy.connections == 0)
         scope.expectRefusal(reply, .invalidArgument, .invalid, healthy: healthy)
     }
 
     @Test func `N22: a secret that ends in a line feed fits into no header`() throws {
         let scope = try scope(healthy)
-        let inHeader = scope.ask("GET", url(healthy)) { $0.headers = [Wire.HttpHeader(name: "X", value: [.secret("folded")])] }
+        let inHeader = scope.ask("GET", url(healthy)) {
+            $0.headers = [Wire.HttpHeader(name: "X", value: [.secret("folded")])]
+        }
         scope.expectRefusal(inHeader, .invalidArgument, .invalid, healthy: healthy)
         let bearer = scope.ask("GET", url(healthy)) {
             $0.authentication = Wire.HttpAuthentication(scheme: .bearer, secretName: "folded")
@@ -50,7 +56,8 @@ struct RequestAnswerTests {
     @Test(
         "N23: the host's fields are not taken from a connector",
         arguments: [
-            "Host", "hOsT", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "TE", "Trailer",
+            "Host", "hOsT", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "TE",
+            "Trailer",
             "Proxy-Authorization", "Proxy-Connection", "proxy-anything", "Expect", "HTTP2-Settings",
         ])
     func reserved(name: String) throws {
@@ -103,13 +110,17 @@ struct RequestAnswerTests {
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok",
             "HTTP/1.1 200 OK\nContent-Length: 2\n\nok", "HTTP/1.1 200 OK\r\nContent-Length: 2\n\r\nok",
             "HTTP/1.1 200 OK\r\nX: a\r\n folded\r\nContent-Length: 2\r\n\r\nok",
-            "HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nX: a\u{1}b\r\nContent-Length: 2\r\n\r\nok",
-            "HTTP/1.1 200 OK\r\nX : a\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nno field\r\nContent-Length: 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nX: a\u{1}b\r\nContent-Length: 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nX : a\r\nContent-Length: 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nno field\r\nContent-Length: 2\r\n\r\nok",
             "HTTP/1.1 200 OK\r\n: a\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 99 Low\r\nContent-Length: 2\r\n\r\nok",
             "HTTP/1.1 1000 High\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 600 High\r\nContent-Length: 2\r\n\r\nok",
             "HTTP/1.1 2x0 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/2 200\r\nContent-Length: 2\r\n\r\nok",
-            "HTTP/1.1200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nok", "ok, no HTTP at all\r\n\r\n",
-            "220 mail.example ESMTP\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Len", "",
+            "HTTP/1.1200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\nok",
+            "ok, no HTTP at all\r\n\r\n",
+            "220 mail.example ESMTP\r\n", "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Len", "",
         ])
     func malformed(answer: String) throws {
         let server = try ScriptedServer(answer)
@@ -120,7 +131,8 @@ struct RequestAnswerTests {
 
     @Test func `Well-formed answers of every kind are taken`() throws {
         let answers = [
-            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 200\r\n\r\nok", "HTTP/1.1 200 \r\nConnection: close\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 200\r\n\r\nok",
+            "HTTP/1.1 200 \r\nConnection: close\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n1;x=y\r\no\r\n1\r\nk\r\n0\r\nTrailer: t\r\n\r\n",
             "HTTP/1.1 103 Early\r\nLink: a\r\n\r\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nX:\t a \t\r\nX: b\r\nContent-Length: 2\r\n\r\nok",
@@ -181,7 +193,9 @@ struct RequestAnswerTests {
 
     @Test(
         "N27: informational answers and header lines are counted",
-        arguments: ["HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", "X-A: b\r\n", "TRAILER"])
+        arguments: [
+            "HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n", "X-A: b\r\n", "TRAILER",
+        ])
     func floods(piece: String) throws {
         var answer = piece.hasPrefix("HTTP") ? "" : "HTTP/1.1 200 OK\r\n"
         if piece == "TRAILER" { answer += "Transfer-Encoding: chunked\r\n\r\n0\r\n" }
@@ -190,13 +204,15 @@ struct RequestAnswerTests {
         let scope = try scope(server)
         scope.expectRefusal(scope.ask("GET", url(server)), .resourceExhausted, .tooLarge, healthy: healthy)
         let wide = try ScriptedServer(
-            "HTTP/1.1 200 OK\r\n" + String(repeating: "X: " + String(repeating: "y", count: 30_000) + "\r\n", count: 3), thenCloses: false)
+            "HTTP/1.1 200 OK\r\n" + String(repeating: "X: " + String(repeating: "y", count: 30_000) + "\r\n", count: 3),
+            thenCloses: false)
         let other = try self.scope(wide)
         other.expectRefusal(other.ask("GET", url(wide)), .resourceExhausted, .tooLarge, healthy: healthy)
     }
 
     @Test func `N30, N31: every request has a connection of its own, and no cookies`() throws {
-        let server = try ScriptedServer("HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok", thenCloses: false)
+        let server = try ScriptedServer(
+            "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok", thenCloses: false)
         let scope = try scope(server)
         for _ in 0..<3 { #expect(scope.ask("GET", url(server)).http?.value("Set-Cookie") == "a=b") }
         #expect(server.connections == 3)

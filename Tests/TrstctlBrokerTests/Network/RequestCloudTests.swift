@@ -15,7 +15,10 @@ struct RequestCloudTests {
         arguments: [
             ("GET", "/", "", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             ("POST", "/", "", "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
-            ("GET", "/?Param2=value2&Param1=value1", "", "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"),
+            (
+                "GET", "/?Param2=value2&Param1=value1", "",
+                "b97d918cfa904a5beff61c982a1b6f458b799221646efd99d3219ec94cdf2500"
+            ),
             ("POST", "/", "TOKEN", "85d96828115b5dc0cfc3bd16ad9e210dd772bbebba041836c64533a82be05ead"),
         ])
     func vectors(method: String, target: String, token: String, signature: String) throws {
@@ -30,16 +33,20 @@ struct RequestCloudTests {
             ("session", Bytes(Array(session.utf8), isSecret: true)),
         ])
         let scope = try RequestFixture.scope(dial: ["example.amazonaws.com:80 loopback"], secrets: secrets) { network in
-            network.resolver = { _, _ in .addresses([PeerAddress(bytes: [127, 0, 0, 1], port: server.port)].compactMap { $0 }) }
+            network.resolver = { _, _ in
+                .addresses([PeerAddress(bytes: [127, 0, 0, 1], port: server.port)].compactMap { $0 })
+            }
         }
         let reply = scope.ask(method, "http://example.amazonaws.com" + target) {
             $0.headers = [Wire.HttpHeader(name: "X-Amz-Date", value: [.text("20150830T123600Z")])]
             $0.authentication = Wire.HttpAuthentication(
-                scheme: .awsSigv4, identity: "AKIDEXAMPLE", secretName: "secret", region: "us-east-1", service: "service",
+                scheme: .awsSigv4, identity: "AKIDEXAMPLE", secretName: "secret", region: "us-east-1",
+                service: "service",
                 sessionTokenName: token.isEmpty ? "" : "session")
         }
         #expect(reply.http?.status == 200, "\(reply.message)")
-        let line = try #require(server.requests.first?.split(separator: "\r\n").first { $0.hasPrefix("Authorization:") })
+        let line = try #require(
+            server.requests.first?.split(separator: "\r\n").first { $0.hasPrefix("Authorization:") })
         let names = "host;x-amz-date" + (token.isEmpty ? "" : ";x-amz-security-token")
         #expect(
             line == "Authorization: AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
@@ -51,7 +58,8 @@ struct RequestCloudTests {
         let server = try ScriptedServer(RequestFixture.fine)
         let scope = try RequestFixture.scope(dial: ["127.0.0.1:\(server.port)"])
         for (path, region, service) in [
-            ("/a%20b", "eu-central-1", "acm"), ("/a:b", "eu-central-1", "acm"), ("/", "", "acm"), ("/", "eu:1", "acm"), ("/", "eu-1", "ACM"),
+            ("/a%20b", "eu-central-1", "acm"), ("/a:b", "eu-central-1", "acm"), ("/", "", "acm"), ("/", "eu:1", "acm"),
+            ("/", "eu-1", "ACM"),
         ] {
             let reply = scope.ask("GET", "http://127.0.0.1:\(server.port)\(path)") {
                 $0.authentication = Wire.HttpAuthentication(
@@ -89,7 +97,9 @@ struct RequestCloudTests {
         #expect(asked(open, "azure", "https://other.example/").code == .failedPrecondition)
         for scopes in ["", "a b"] { #expect(asked(open, "gcp", scopes).http?.status == 200) }
         #expect(asked(open, "elsewhere").code == .invalidArgument)
-        #expect(!"\(open.records)".contains("secret-of-the-machine") && !"\(open.records)".contains("session-of-") && !"\(open.records)".contains("bearer-token"))
+        #expect(
+            !"\(open.records)".contains("secret-of-the-machine") && !"\(open.records)".contains("session-of-")
+                && !"\(open.records)".contains("bearer-token"))
         // The real address stands in the source, and is granted like any other.
         #expect(NetworkSettings().metadata == (try DialAddress("169.254.169.254:80")))
     }
@@ -97,10 +107,14 @@ struct RequestCloudTests {
     @Test(
         "Texts are read from JSON in place, and only from JSON",
         arguments: [
-            (#"{"a": "b"}"#, "b"), (#" { "x" : [1, {"y": "}"}, "]"], "a" : "b\n\"\\\/\u00e9" , "z": -1.5e3, "t": true }  "#, "b\n\"\\/é"),
-            (#"{"a":"b","a":"c"}"#, nil), (#"{"a":"b"} x"#, nil), (#"{"a":"b""#, nil), (#"{"a":"b}"#, nil), (#"{"a":"\"#, nil),
-            (#"{"a":"\q"}"#, nil), (#"{"a":"\ud800"}"#, nil), (#"{"a":"\u12"}"#, nil), ("{\"a\":\"\n\"}", nil), (#"["a"]"#, nil), ("", nil),
-            (#"{"a"}"#, nil), (#"{"b":}"#, nil), (#"{}"#, nil), (#"{"b":"# + String(repeating: "[", count: 40) + "}", nil),
+            (#"{"a": "b"}"#, "b"),
+            (#" { "x" : [1, {"y": "}"}, "]"], "a" : "b\n\"\\\/\u00e9" , "z": -1.5e3, "t": true }  "#, "b\n\"\\/é"),
+            (#"{"a":"b","a":"c"}"#, nil), (#"{"a":"b"} x"#, nil), (#"{"a":"b""#, nil), (#"{"a":"b}"#, nil),
+            (#"{"a":"\"#, nil),
+            (#"{"a":"\q"}"#, nil), (#"{"a":"\ud800"}"#, nil), (#"{"a":"\u12"}"#, nil), ("{\"a\":\"\n\"}", nil),
+            (#"["a"]"#, nil), ("", nil),
+            (#"{"a"}"#, nil), (#"{"b":}"#, nil), (#"{}"#, nil),
+            (#"{"b":"# + String(repeating: "[", count: 40) + "}", nil),
         ] as [(String, String?)])
     func json(text: String, expected: String?) {
         #expect(SecretJSON(Bytes(text))?.texts["a"]?.text == expected)

@@ -48,7 +48,9 @@ enum RequestFixture {
 
 extension BrokerScope {
     /// A request, as a connector would make it.
-    func ask(_ method: String = "GET", _ url: String, _ change: (inout Wire.HttpRequest) -> Void = { _ in }) -> Wire.Reply {
+    func ask(_ method: String = "GET", _ url: String, _ change: (inout Wire.HttpRequest) -> Void = { _ in })
+        -> Wire.Reply
+    {
         var request = Wire.HttpRequest(method: method, url: url, timeoutMilliseconds: 60_000)
         change(&request)
         return perform(.request(request))
@@ -63,7 +65,8 @@ extension BrokerScope {
         #expect(reply.http == nil, sourceLocation: place)
         let record = records.last
         #expect(record?.operation == "Request", sourceLocation: place)
-        #expect(record?.reason?.hasPrefix(reason.rawValue + ":") == true, "\(record?.reason ?? "")", sourceLocation: place)
+        #expect(
+            record?.reason?.hasPrefix(reason.rawValue + ":") == true, "\(record?.reason ?? "")", sourceLocation: place)
         let denial = EffectError(reason, object: "", "").isDenial
         #expect(record?.outcome == (denial ? .denied : .failed), sourceLocation: place)
         let after = ask("GET", "http://127.0.0.1:\(healthy.port)/")

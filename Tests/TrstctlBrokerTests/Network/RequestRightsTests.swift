@@ -49,7 +49,8 @@ struct RequestRightsTests {
         let busy = Array("HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n".utf8)
         let fine = Array(RequestFixture.fine.utf8)
         for (method, safe, status, connections) in [
-            ("GET", false, 200, 3), ("PUT", false, 200, 3), ("DELETE", false, 200, 3), ("POST", true, 200, 3), ("POST", false, 503, 1),
+            ("GET", false, 200, 3), ("PUT", false, 200, 3), ("DELETE", false, 200, 3), ("POST", true, 200, 3),
+            ("POST", false, 503, 1),
             ("PATCH", false, 503, 1),
         ] {
             let server = try ScriptedServer([busy, busy, fine])
@@ -99,7 +100,8 @@ struct RequestRightsTests {
             while busy.connections == 0 { sched_yield() }
             interruption.raise()
         }
-        let request = Wire.HttpRequest(method: "GET", url: "http://127.0.0.1:\(busy.port)/", timeoutMilliseconds: 600_000)
+        let request = Wire.HttpRequest(
+            method: "GET", url: "http://127.0.0.1:\(busy.port)/", timeoutMilliseconds: 600_000)
         #expect(scope.perform(.request(request), interruption: interruption).code == .failedPrecondition)
         thread.join()
     }

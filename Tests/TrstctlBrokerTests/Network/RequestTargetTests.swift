@@ -31,18 +31,21 @@ struct RequestTargetTests {
             ("https://xapi.example.test/", .notGranted), ("https://example.test/", .notGranted),
             ("https://api.example.tes/", .notGranted), ("https://api.example.test@evil.test/", .invalid),
             ("https://evil.test#@api.example.test/", .invalid), ("https://evil.test?@api.example.test/", .notGranted),
-            ("https://evil.test\\@api.example.test/", .invalid), ("https://evil.test/%2f..@api.example.test", .notGranted),
+            ("https://evil.test\\@api.example.test/", .invalid),
+            ("https://evil.test/%2f..@api.example.test", .notGranted),
             ("https://api.example.test./", .invalid), ("https://ex%61mple.test/", .invalid),
             ("https://api.example.test%00.evil.test/", .invalid), ("https://api%2eexample.test/", .invalid),
             ("https://2130706433/", .invalid), ("https://0x7f000001/", .invalid), ("https://0177.0.0.1/", .invalid),
             ("https://127.1/", .invalid), ("https://0/", .invalid), ("https://①②⑦.0.0.1/", .invalid),
             ("https://[::1]/", .notGranted), ("https://[::ffff:127.0.0.1]/", .notGranted),
-            ("https://[::ffff:7f00:1]/", .invalid), ("https://[fe80::1%25lo]/", .invalid), ("https://[::]/", .notGranted),
+            ("https://[::ffff:7f00:1]/", .invalid), ("https://[fe80::1%25lo]/", .invalid),
+            ("https://[::]/", .notGranted),
             ("https://[::1/", .invalid), ("https://::1/", .invalid), ("https://api.example.test:/", .invalid),
             ("https://api.example.test:0/", .invalid), ("https://api.example.test:99999/", .invalid),
             ("https://api.example.test:0443/", .invalid), ("https://:443@api.example.test/", .invalid),
             ("https://api.example.test:8443/", .notGranted), ("http://api.example.test/", .notGranted),
-            ("HTTPS://api.example.test/", .invalid), ("ftp://api.example.test/", .invalid), ("file:///etc/passwd", .invalid),
+            ("HTTPS://api.example.test/", .invalid), ("ftp://api.example.test/", .invalid),
+            ("file:///etc/passwd", .invalid),
             ("https:///api.example.test/", .invalid), ("//api.example.test/", .invalid), ("", .invalid),
             ("https://api.example.test/a b", .invalid), ("https://api.example.test/\r\nX: y", .invalid),
             ("https://api.example.test/%zz", .invalid), ("https://api.example.test/%", .invalid),
@@ -58,7 +61,8 @@ struct RequestTargetTests {
     }
 
     @Test func `N06: a host in capitals is the same host, looked up once in lower case`() throws {
-        let scope = try scope(["api.example.test:\(elsewhere.port) loopback"], names: ["api.example.test": ["127.0.0.1"]])
+        let scope = try scope(
+            ["api.example.test:\(elsewhere.port) loopback"], names: ["api.example.test": ["127.0.0.1"]])
         let reply = scope.ask("GET", "http://API.Example.TEST:\(elsewhere.port)/")
         #expect(reply.http?.status == 200, "\(reply.message)")
         #expect(elsewhere.requests.first?.contains("Host: api.example.test:\(elsewhere.port)\r\n") == true)
@@ -86,7 +90,9 @@ struct RequestTargetTests {
 
     @Test(
         "Public addresses are public, those that embed one included",
-        arguments: ["8.8.8.8", "172.32.0.1", "100.128.0.1", "192.0.1.1", "64:ff9b::808:808", "2606:4700::1111", "2a00::1"])
+        arguments: [
+            "8.8.8.8", "172.32.0.1", "100.128.0.1", "192.0.1.1", "64:ff9b::808:808", "2606:4700::1111", "2a00::1",
+        ])
     func isPublic(address: String) throws {
         let peer = try #require(PeerAddress(bytes: try RequestFixture.address(address), port: 443))
         #expect(AddressReach(peer) == .everywhere)
@@ -111,7 +117,9 @@ struct RequestTargetTests {
         for (address, word) in [("10.0.0.1", "private"), ("127.0.0.1", "loopback")] {
             let scope = try scope(names: ["api.example.test": [address]])
             let reply = scope.ask("GET", "https://api.example.test/")
-            #expect(reply.status?.fix.contains("net.dial: [\"api.example.test:443 \(word)\"]") == true, "\(reply.status?.fix ?? "")")
+            #expect(
+                reply.status?.fix.contains("net.dial: [\"api.example.test:443 \(word)\"]") == true,
+                "\(reply.status?.fix ?? "")")
         }
     }
 
@@ -128,14 +136,17 @@ struct RequestTargetTests {
         }
         var network = NetworkSettings()
         network.resolver = { _, port in
-            .addresses([[10, 0, 0, 1], [8, 8, 8, 8], [127, 0, 0, 1]].compactMap { PeerAddress(bytes: $0, port: port) })
+            .addresses(
+                [[10, 0, 0, 1], [8, 8, 8, 8], [127, 0, 0, 1]].compactMap { PeerAddress(bytes: $0, port: port) })
         }
         let peer = try CheckedPeer(ticket, isPlain: false, network, Patience(.never, Interruption()))
         #expect(peer.addresses.map(\.text) == ["8.8.8.8:443"])
     }
 
     @Test func `Names are looked up once for a request, repetitions included`() throws {
-        let busy = try ScriptedServer([Array("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".utf8), Array(RequestFixture.fine.utf8)])
+        let busy = try ScriptedServer([
+            Array("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".utf8), Array(RequestFixture.fine.utf8),
+        ])
         let count = Counter()
         let scope = try RequestFixture.scope(dial: ["api.example.test:\(busy.port) loopback"]) { network in
             network.resolver = { _, port in
@@ -154,7 +165,8 @@ struct RequestTargetTests {
         arguments: [301, 302, 303, 307, 308], ["ELSEWHERE", "http://169.254.169.254/", "file:///etc/passwd", "/again"])
     func redirects(status: Int, target: String) throws {
         let location = target == "ELSEWHERE" ? "http://127.0.0.1:\(elsewhere.port)/" : target
-        let server = try ScriptedServer("HTTP/1.1 \(status) Moved\r\nLocation: \(location)\r\nContent-Length: 0\r\n\r\n")
+        let server = try ScriptedServer(
+            "HTTP/1.1 \(status) Moved\r\nLocation: \(location)\r\nContent-Length: 0\r\n\r\n")
         let scope = try scope(["127.0.0.1:\(server.port)", "127.0.0.1:\(elsewhere.port)"])
         let reply = scope.ask("GET", "http://127.0.0.1:\(server.port)/") {
             $0.authentication = Wire.HttpAuthentication(scheme: .bearer, secretName: "bearer")
@@ -176,7 +188,8 @@ struct RequestTargetTests {
 
     @Test func `Nothing leaves the machine without TLS unless the rule says plain`() throws {
         let names = ["api.example.test": ["8.8.8.8"], "near.example.test": ["127.0.0.1"]]
-        let scope = try scope(["api.example.test:80", "near.example.test:\(elsewhere.port) loopback", "192.0.2.1:80"], names: names)
+        let scope = try scope(
+            ["api.example.test:80", "near.example.test:\(elsewhere.port) loopback", "192.0.2.1:80"], names: names)
         for url in ["http://api.example.test/", "http://192.0.2.1/"] {
             scope.expectRefusal(scope.ask("GET", url), .permissionDenied, .refusedAddress, healthy: healthy)
         }

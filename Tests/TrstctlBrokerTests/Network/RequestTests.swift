@@ -23,8 +23,11 @@ struct RequestTests {
         base = "https://127.0.0.1:\(server.port)"
     }
 
-    func scope(_ rights: ScopeRights = .mutating, dial: [String] = [], secrets: SecretSource = RequestFixture.secrets) throws -> BrokerScope {
-        try RequestFixture.scope(rights, dial: ["127.0.0.1:\(server.port)"] + dial, read: [authorities], secrets: secrets)
+    func scope(_ rights: ScopeRights = .mutating, dial: [String] = [], secrets: SecretSource = RequestFixture.secrets)
+        throws -> BrokerScope
+    {
+        try RequestFixture.scope(
+            rights, dial: ["127.0.0.1:\(server.port)"] + dial, read: [authorities], secrets: secrets)
     }
 
     var tls: Wire.TlsOptions { Wire.TlsOptions(authoritiesPath: Bytes(authorities)) }
@@ -54,7 +57,9 @@ struct RequestTests {
 
     @Test func `A server that does not verify is refused with the reason and the next step`() throws {
         let scope = try scope()
-        func refused(_ change: (inout Wire.TlsOptions) -> Void, _ text: String, _ code: Wire.Status.Code = .failedPrecondition) {
+        func refused(
+            _ change: (inout Wire.TlsOptions) -> Void, _ text: String, _ code: Wire.Status.Code = .failedPrecondition
+        ) {
             var options = tls
             change(&options)
             let reply = scope.ask("GET", base + "/") { $0.tls = options }
@@ -128,7 +133,8 @@ struct RequestTests {
         #expect(try seen(header, "X-Key") == "key")
         for wrong in [
             Wire.HttpAuthentication(), Wire.HttpAuthentication(scheme: .unrecognized(99)),
-            Wire.HttpAuthentication(scheme: .bearer, secretName: "unknown"), Wire.HttpAuthentication(scheme: .bearer, secretName: "empty"),
+            Wire.HttpAuthentication(scheme: .bearer, secretName: "unknown"),
+            Wire.HttpAuthentication(scheme: .bearer, secretName: "empty"),
             Wire.HttpAuthentication(scheme: .basic, identity: "us:er", secretName: "password"),
             Wire.HttpAuthentication(scheme: .basic, identity: "user\r\n", secretName: "password"),
             Wire.HttpAuthentication(scheme: .basic, secretName: "password"),
@@ -141,7 +147,9 @@ struct RequestTests {
         }
         #expect(twice.code == .invalidArgument)
         let text = "\(scope.records)"
-        for secret in ["password-of-the-user", "bearer-token", "header-key", "dXNlcjpw"] { #expect(!text.contains(secret)) }
+        for secret in ["password-of-the-user", "bearer-token", "header-key", "dXNlcjpw"] {
+            #expect(!text.contains(secret))
+        }
     }
 
     @Test func `A token is fetched once in a scope, from a service with a grant of its own`() throws {
@@ -188,7 +196,9 @@ struct RequestTests {
         let url = base + "/token"
         let scope = try RequestFixture.scope(
             dial: ["127.0.0.1:\(server.port)"], read: [authorities],
-            secrets: SecretSource([("file", Bytes(Array(file), isSecret: true)), ("text", Bytes(Array("{}".utf8), isSecret: true))])
+            secrets: SecretSource([
+                ("file", Bytes(Array(file), isSecret: true)), ("text", Bytes(Array("{}".utf8), isSecret: true)),
+            ])
         ) { $0.now = { 1_700_000_000 } }
         func asked(_ secret: String) -> Wire.Reply {
             scope.ask("GET", base + "/") {
@@ -212,7 +222,8 @@ struct RequestTests {
         try pki.write("signed", Bytes("\(parts[0]).\(parts[1])"))
         try pki.write("signature", Bytes(Array(try data(parts[2]))))
         let judge = try shell(
-            "openssl x509 -in account.crt -noout -pubkey >p && openssl dgst -sha256 -verify p -signature signature signed")
+            "openssl x509 -in account.crt -noout -pubkey >p && openssl dgst -sha256 -verify p -signature signature signed"
+        )
         #expect(judge.status == 0, "\(judge.output)")
     }
 

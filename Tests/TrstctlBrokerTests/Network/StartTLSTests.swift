@@ -23,12 +23,15 @@ struct StartTLSTests {
         try PythonServer("starttls_server", [name, mode, made.fullchainPath, made.keyPath])
     }
 
-    func probe(_ port: UInt16, _ startTLS: Wire.ProbeTlsRequest.StartTls, milliseconds: UInt32 = 60_000) throws -> Wire.Reply {
+    func probe(_ port: UInt16, _ startTLS: Wire.ProbeTlsRequest.StartTls, milliseconds: UInt32 = 60_000) throws
+        -> Wire.Reply
+    {
         let scope = BrokerScope(rights: .readOnly, grants: try GrantSet.parse(dial: ["127.0.0.1:\(port)"]))
         return scope.perform(
             .probeTls(
                 Wire.ProbeTlsRequest(
-                    address: "127.0.0.1:\(port)", serverName: "mail.example", startTls: startTLS, timeoutMilliseconds: milliseconds)))
+                    address: "127.0.0.1:\(port)", serverName: "mail.example", startTls: startTLS,
+                    timeoutMilliseconds: milliseconds)))
     }
 
     @Test("The chain comes back, and OpenSSL's own client agrees with the server", arguments: protocols)
@@ -43,7 +46,10 @@ struct StartTLSTests {
         let client = Process()
         let output = Pipe()
         client.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        client.arguments = ["s_client", "-starttls", "\(startTLS)", "-connect", "127.0.0.1:\(server.port)", "-CAfile", try pki.write("ca", pki.root.certificate.pem)]
+        client.arguments = [
+            "s_client", "-starttls", "\(startTLS)", "-connect", "127.0.0.1:\(server.port)", "-CAfile",
+            try pki.write("ca", pki.root.certificate.pem),
+        ]
         client.standardInput = FileHandle.nullDevice
         client.standardOutput = output
         client.standardError = FileHandle.nullDevice
