@@ -1,6 +1,9 @@
 // dlopen(3) of libcurl, and one line for each of its functions.
 #include "trstctl_curl.h"
 
+// Older names are wanted: newer ones are missing in the libcurl of some supported systems.
+#define CURL_DISABLE_DEPRECATION 1
+#include <curl/curl.h>
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdint.h>
@@ -10,6 +13,18 @@
 // The macros of curl's headers that check types would come in the way of the names.
 #undef curl_easy_setopt
 #undef curl_easy_getinfo
+
+#define X(name) const int trstctl_CURLOPT_##name = CURLOPT_##name;
+TRSTCTL_CURL_OPTIONS(X)
+#undef X
+#define X(name) const int trstctl_CURLE_##name = CURLE_##name;
+TRSTCTL_CURL_RESULTS(X)
+#undef X
+const long trstctl_CURLPROTO_HTTP = CURLPROTO_HTTP;
+const long trstctl_CURLPROTO_HTTPS = CURLPROTO_HTTPS;
+const long trstctl_CURL_HTTP_VERSION_1_1 = CURL_HTTP_VERSION_1_1;
+const long trstctl_CURL_SSLVERSION_TLSv1_2 = CURL_SSLVERSION_TLSv1_2;
+_Static_assert(TRSTCTL_CURL_ERROR_SIZE == CURL_ERROR_SIZE, "curl's bound");
 
 #define FUNCTIONS(X)                                                                                                   \
     X(curl_global_init_mem) X(curl_easy_init) X(curl_easy_cleanup) X(curl_easy_strerror) X(curl_easy_send)             \
@@ -91,67 +106,92 @@ const char *trstctl_curl_load(void) {
     return failure;
 }
 
-CURL *trstctl_curl_easy_init(void) { return library.curl_easy_init_(); }
-void trstctl_curl_easy_cleanup(CURL *curl) { library.curl_easy_cleanup_(curl); }
-const char *trstctl_curl_easy_strerror(CURLcode code) { return library.curl_easy_strerror_(code); }
-CURLcode trstctl_curl_easy_send(CURL *curl, const void *bytes, size_t count, size_t *sent) {
-    return library.curl_easy_send_(curl, bytes, count, sent);
+trstctl_curl *trstctl_curl_easy_init(void) { return library.curl_easy_init_(); }
+void trstctl_curl_easy_cleanup(trstctl_curl *curl) { library.curl_easy_cleanup_(curl); }
+const char *trstctl_curl_easy_strerror(int code) { return library.curl_easy_strerror_((CURLcode)code); }
+int trstctl_curl_easy_send(trstctl_curl *curl, const void *bytes, size_t count, size_t *sent) {
+    return (int)library.curl_easy_send_(curl, bytes, count, sent);
 }
-CURLcode trstctl_curl_easy_recv(CURL *curl, void *bytes, size_t count, size_t *received) {
-    return library.curl_easy_recv_(curl, bytes, count, received);
+int trstctl_curl_easy_recv(trstctl_curl *curl, void *bytes, size_t count, size_t *received) {
+    return (int)library.curl_easy_recv_(curl, bytes, count, received);
 }
 
-CURLcode trstctl_curl_set_long(CURL *curl, CURLoption option, long value) {
-    return library.curl_easy_setopt_(curl, option, value);
+int trstctl_curl_set_long(trstctl_curl *curl, int option, long value) {
+    return (int)library.curl_easy_setopt_(curl, (CURLoption)option, value);
 }
-CURLcode trstctl_curl_set_size(CURL *curl, CURLoption option, curl_off_t value) {
-    return library.curl_easy_setopt_(curl, option, value);
+int trstctl_curl_set_pointer(trstctl_curl *curl, int option, const void *value) {
+    return (int)library.curl_easy_setopt_(curl, (CURLoption)option, value);
 }
-CURLcode trstctl_curl_set_pointer(CURL *curl, CURLoption option, const void *value) {
-    return library.curl_easy_setopt_(curl, option, value);
+int trstctl_curl_set_list(trstctl_curl *curl, int option, trstctl_curl_list *value) {
+    return (int)library.curl_easy_setopt_(curl, (CURLoption)option, (struct curl_slist *)value);
 }
-CURLcode trstctl_curl_set_list(CURL *curl, CURLoption option, struct curl_slist *value) {
-    return library.curl_easy_setopt_(curl, option, value);
-}
-CURLcode trstctl_curl_set_blob(CURL *curl, CURLoption option, const void *bytes, size_t count) {
+int trstctl_curl_set_blob(trstctl_curl *curl, int option, const void *bytes, size_t count) {
     struct curl_blob blob = {(void *)bytes, count, CURL_BLOB_COPY};
-    return library.curl_easy_setopt_(curl, option, &blob);
+    return (int)library.curl_easy_setopt_(curl, (CURLoption)option, &blob);
 }
-CURLcode trstctl_curl_set_data_callback(
-    CURL *curl, CURLoption option, size_t (*function)(char *, size_t, size_t, void *)) {
-    return library.curl_easy_setopt_(curl, option, function);
-}
-CURLcode trstctl_curl_set_open_callback(CURL *curl, curl_opensocket_callback function) {
-    return library.curl_easy_setopt_(curl, CURLOPT_OPENSOCKETFUNCTION, function);
-}
-CURLcode trstctl_curl_set_socket_callback(CURL *curl, curl_sockopt_callback function) {
-    return library.curl_easy_setopt_(curl, CURLOPT_SOCKOPTFUNCTION, function);
-}
-CURLcode trstctl_curl_get_long(CURL *curl, CURLINFO info, long *value) {
-    return library.curl_easy_getinfo_(curl, info, value);
-}
-CURLcode trstctl_curl_get_socket(CURL *curl, curl_socket_t *value) {
-    return library.curl_easy_getinfo_(curl, CURLINFO_ACTIVESOCKET, value);
+int trstctl_curl_set_body(trstctl_curl *curl, const void *bytes, size_t count) {
+    CURLcode code = library.curl_easy_setopt_(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)count);
+    // No bytes are an empty text, for NULL means something else.
+    return (int)(code ? code : library.curl_easy_setopt_(curl, CURLOPT_POSTFIELDS, count ? bytes : ""));
 }
 
-struct curl_slist *trstctl_curl_slist_append(struct curl_slist *list, const char *text) {
+// The socket that is connected already, once; libcurl closes it.
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+    (void)purpose;
+    (void)address;
+    int *connection = context;
+    int taken = *connection;
+    *connection = -1;
+    return taken;
+}
+
+// Without this libcurl would connect it again, to where its own URL leads.
+static int is_connected(void *context, curl_socket_t socket, curlsocktype purpose) {
+    (void)context;
+    (void)socket;
+    (void)purpose;
+    return CURL_SOCKOPT_ALREADY_CONNECTED;
+}
+
+int trstctl_curl_set_callbacks(
+    trstctl_curl *curl, void *context, trstctl_curl_data header, trstctl_curl_data body, int *connection, char *error) {
+    CURLcode code = library.curl_easy_setopt_(curl, CURLOPT_HEADERDATA, context);
+    if (!code) code = library.curl_easy_setopt_(curl, CURLOPT_WRITEDATA, context);
+    if (!code) code = library.curl_easy_setopt_(curl, CURLOPT_HEADERFUNCTION, header);
+    if (!code) code = library.curl_easy_setopt_(curl, CURLOPT_WRITEFUNCTION, body);
+    if (!code) code = library.curl_easy_setopt_(curl, CURLOPT_OPENSOCKETDATA, connection);
+    if (!code) code = library.curl_easy_setopt_(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    if (!code) code = library.curl_easy_setopt_(curl, CURLOPT_SOCKOPTFUNCTION, is_connected);
+    return (int)(code ? code : library.curl_easy_setopt_(curl, CURLOPT_ERRORBUFFER, error));
+}
+int trstctl_curl_get_verification(trstctl_curl *curl, long *value) {
+    return (int)library.curl_easy_getinfo_(curl, CURLINFO_SSL_VERIFYRESULT, value);
+}
+int trstctl_curl_get_socket(trstctl_curl *curl, int *value) {
+    return (int)library.curl_easy_getinfo_(curl, CURLINFO_ACTIVESOCKET, value);
+}
+
+trstctl_curl_list *trstctl_curl_slist_append(trstctl_curl_list *list, const char *text) {
     return library.curl_slist_append_(list, text);
 }
-void trstctl_curl_slist_free_all(struct curl_slist *list) { library.curl_slist_free_all_(list); }
+void trstctl_curl_slist_free_all(trstctl_curl_list *list) { library.curl_slist_free_all_(list); }
 
-CURLM *trstctl_curl_multi_init(void) { return library.curl_multi_init_(); }
-void trstctl_curl_multi_cleanup(CURLM *multi) { library.curl_multi_cleanup_(multi); }
-CURLMcode trstctl_curl_multi_add_handle(CURLM *multi, CURL *curl) {
-    return library.curl_multi_add_handle_(multi, curl);
+trstctl_curl_multi *trstctl_curl_multi_init(void) { return library.curl_multi_init_(); }
+void trstctl_curl_multi_cleanup(trstctl_curl_multi *multi) { library.curl_multi_cleanup_(multi); }
+int trstctl_curl_multi_add_handle(trstctl_curl_multi *multi, trstctl_curl *curl) {
+    return (int)library.curl_multi_add_handle_(multi, curl);
 }
-CURLMcode trstctl_curl_multi_remove_handle(CURLM *multi, CURL *curl) {
-    return library.curl_multi_remove_handle_(multi, curl);
+int trstctl_curl_multi_remove_handle(trstctl_curl_multi *multi, trstctl_curl *curl) {
+    return (int)library.curl_multi_remove_handle_(multi, curl);
 }
-CURLMcode trstctl_curl_multi_perform(CURLM *multi, int *running) { return library.curl_multi_perform_(multi, running); }
-CURLMcode trstctl_curl_multi_poll(CURLM *multi, struct curl_waitfd *extra, unsigned int count, int milliseconds) {
-    return library.curl_multi_poll_(multi, extra, count, milliseconds, NULL);
+int trstctl_curl_multi_perform(trstctl_curl_multi *multi, int *running) {
+    return (int)library.curl_multi_perform_(multi, running);
 }
-int trstctl_curl_result(CURLM *multi) {
+int trstctl_curl_multi_poll(trstctl_curl_multi *multi, int wake, int milliseconds) {
+    struct curl_waitfd extra = {wake, CURL_WAIT_POLLIN, 0};
+    return (int)library.curl_multi_poll_(multi, wake < 0 ? NULL : &extra, wake < 0 ? 0 : 1, milliseconds, NULL);
+}
+int trstctl_curl_result(trstctl_curl_multi *multi) {
     int left = 0;
     CURLMsg *message = library.curl_multi_info_read_(multi, &left);
     return message && message->msg == CURLMSG_DONE ? (int)message->data.result : -1;

@@ -126,6 +126,8 @@ extension BrokerScope {
         return HeldToken(parts: [token], expires: .after(milliseconds: seconds * 1_000))
     }
 
+    /// A token of the machine on Azure and Google Cloud.
+    ///
     /// https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token and
     /// https://cloud.google.com/compute/docs/access/authenticate-workloads#curl
     private func machineToken(

@@ -12,11 +12,12 @@ final class CurlHandle {
     private let multi: UnsafeMutableRawPointer
     private let context: CurlContext
     private let errorText: UnsafeMutablePointer<CChar>
-    private var lists: [UnsafeMutablePointer<curl_slist>] = []
+    private var lists: [UnsafeMutableRawPointer] = []
 
     /// Makes the handles, with everything switched off that is not asked for.
     ///
     /// - Parameter context: what arrives goes there, and the connection comes from there.
+    /// - Throws: `system` when libcurl cannot be loaded or has no memory.
     init(_ context: CurlContext) throws(EffectError) {
         if let failure = trstctl_curl_load() {
             throw EffectError(
@@ -31,8 +32,8 @@ final class CurlHandle {
         self.easy = easy
         self.multi = multi
         self.context = context
-        errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
-        errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        errorText = .allocate(capacity: Int(TRSTCTL_CURL_ERROR_SIZE))
+        errorText.initialize(repeating: 0, count: Int(TRSTCTL_CURL_ERROR_SIZE))
         try setDefaults()
     }
 
@@ -46,58 +47,55 @@ final class CurlHandle {
     }
 
     private func setDefaults() throws(EffectError) {
-        let numbers: [(CURLoption, Int)] = [
-            (CURLOPT_PROTOCOLS, Int(CURLPROTO_HTTP | CURLPROTO_HTTPS)), (CURLOPT_REDIR_PROTOCOLS, 0),
-            (CURLOPT_FOLLOWLOCATION, 0), (CURLOPT_HTTP_VERSION, Int(CURL_HTTP_VERSION_1_1)),
-            (CURLOPT_HTTP09_ALLOWED, 0), (CURLOPT_HTTP_CONTENT_DECODING, 0), (CURLOPT_PATH_AS_IS, 1),
-            (CURLOPT_NETRC, 0), (CURLOPT_DISALLOW_USERNAME_IN_URL, 1), (CURLOPT_NOSIGNAL, 1),
-            (CURLOPT_NOPROGRESS, 1), (CURLOPT_FRESH_CONNECT, 1), (CURLOPT_SSL_SESSIONID_CACHE, 0),
-            (CURLOPT_SSL_VERIFYPEER, 1), (CURLOPT_SSL_VERIFYHOST, 2),
-            (CURLOPT_SSLVERSION, Int(CURL_SSLVERSION_TLSv1_2)),
+        let numbers: [(Int32, Int)] = [
+            (trstctl_CURLOPT_PROTOCOLS, trstctl_CURLPROTO_HTTP | trstctl_CURLPROTO_HTTPS),
+            (trstctl_CURLOPT_REDIR_PROTOCOLS, 0),
+            (trstctl_CURLOPT_FOLLOWLOCATION, 0), (trstctl_CURLOPT_HTTP_VERSION, trstctl_CURL_HTTP_VERSION_1_1),
+            (trstctl_CURLOPT_HTTP09_ALLOWED, 0), (trstctl_CURLOPT_HTTP_CONTENT_DECODING, 0),
+            (trstctl_CURLOPT_PATH_AS_IS, 1),
+            (trstctl_CURLOPT_NETRC, 0), (trstctl_CURLOPT_DISALLOW_USERNAME_IN_URL, 1), (trstctl_CURLOPT_NOSIGNAL, 1),
+            (trstctl_CURLOPT_NOPROGRESS, 1), (trstctl_CURLOPT_FRESH_CONNECT, 1),
+            (trstctl_CURLOPT_SSL_SESSIONID_CACHE, 0),
+            (trstctl_CURLOPT_SSL_VERIFYPEER, 1), (trstctl_CURLOPT_SSL_VERIFYHOST, 2),
+            (trstctl_CURLOPT_SSLVERSION, trstctl_CURL_SSLVERSION_TLSv1_2),
             // The loop has the deadline; libcurl's own limit of 300 s for connecting must not come first.
-            (CURLOPT_CONNECTTIMEOUT, 3_600),
+            (trstctl_CURLOPT_CONNECTTIMEOUT, 3_600),
         ]
         for (option, value) in numbers { try set(option, value) }
-        // An empty proxy is what keeps libcurl from asking the environment (CURLOPT_PROXY(3)).
-        try set(CURLOPT_PROXY, "")
-        try set(CURLOPT_NOPROXY, "*")
-        let pointer = Unmanaged.passUnretained(context).toOpaque()
-        for option in [CURLOPT_HEADERDATA, CURLOPT_WRITEDATA, CURLOPT_OPENSOCKETDATA] {
-            try check(trstctl_curl_set_pointer(easy, option, pointer))
-        }
-        try check(trstctl_curl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText))
-        try check(trstctl_curl_set_data_callback(easy, CURLOPT_HEADERFUNCTION) { CurlContext.header($0, $1, $2, $3) })
-        try check(trstctl_curl_set_data_callback(easy, CURLOPT_WRITEFUNCTION) { CurlContext.body($0, $1, $2, $3) })
-        try check(trstctl_curl_set_open_callback(easy) { context, _, _ in CurlContext.socket(context) })
-        // It is connected; without this libcurl would connect it again, to where its own URL leads.
-        try check(trstctl_curl_set_socket_callback(easy) { _, _, _ in CURL_SOCKOPT_ALREADY_CONNECTED })
+        // An empty proxy is what keeps libcurl from asking the environment (trstctl_CURLOPT_PROXY(3)).
+        try set(trstctl_CURLOPT_PROXY, "")
+        try set(trstctl_CURLOPT_NOPROXY, "*")
+        try check(
+            trstctl_curl_set_callbacks(
+                easy, Unmanaged.passUnretained(context).toOpaque(), { CurlContext.header($0, $1, $2, $3) },
+                { CurlContext.body($0, $1, $2, $3) }, context.connection, errorText))
     }
 
-    func set(_ option: CURLoption, _ value: Int) throws(EffectError) {
+    func set(_ option: Int32, _ value: Int) throws(EffectError) {
         try check(trstctl_curl_set_long(easy, option, value))
     }
 
-    func set(_ option: CURLoption, _ text: String) throws(EffectError) {
+    func set(_ option: Int32, _ text: String) throws(EffectError) {
         try check(text.withCString { trstctl_curl_set_pointer(easy, option, $0) })
     }
 
     /// Switches a string option off; libcurl's default counts otherwise.
-    func clear(_ option: CURLoption) throws(EffectError) {
+    func clear(_ option: Int32) throws(EffectError) {
         try check(trstctl_curl_set_pointer(easy, option, nil))
     }
 
-    func set(_ option: CURLoption, blob: Bytes) throws(EffectError) {
+    func set(_ option: Int32, blob: Bytes) throws(EffectError) {
         try check(blob.withUnsafeBytes { trstctl_curl_set_blob(easy, option, $0.baseAddress, $0.count) })
     }
 
     /// Sets a text that may be secret; it holds no NUL.
-    func set(_ option: CURLoption, secret: Bytes) throws(EffectError) {
+    func set(_ option: Int32, secret: Bytes) throws(EffectError) {
         try check(CurlHandle.withText([secret]) { trstctl_curl_set_pointer(easy, option, $0) })
     }
 
     /// Sets a list of lines, each put together from its parts, which hold no NUL.
-    func set(_ option: CURLoption, lines: [[Bytes]]) throws(EffectError) {
-        var list: UnsafeMutablePointer<curl_slist>?
+    func set(_ option: Int32, lines: [[Bytes]]) throws(EffectError) {
+        var list: UnsafeMutableRawPointer?
         for parts in lines {
             guard let longer = CurlHandle.withText(parts, { trstctl_curl_slist_append(list, $0) }) else {
                 trstctl_curl_slist_free_all(list)
@@ -119,23 +117,24 @@ final class CurlHandle {
     /// Runs the transfer to its end.
     ///
     /// - Parameters:
+    ///   - object: what it is about, for messages.
     ///   - patience: ends it.
     ///   - isTooSlow: asked every second at least.
     /// - Returns: libcurl's result.
     /// - Throws: `timedOut`, `scopeOver`.
-    func run(_ object: String, _ patience: Patience, isTooSlow: () -> Bool) throws(EffectError) -> CURLcode {
-        guard trstctl_curl_multi_add_handle(multi, easy) == CURLM_OK else {
+    func run(_ object: String, _ patience: Patience, isTooSlow: () -> Bool) throws(EffectError) -> Int32 {
+        guard trstctl_curl_multi_add_handle(multi, easy) == 0 else {
             throw CurlHandle.failure("curl_multi_add_handle")
         }
         while true {
             var running: Int32 = 0
-            guard trstctl_curl_multi_perform(multi, &running) == CURLM_OK else {
+            guard trstctl_curl_multi_perform(multi, &running) == 0 else {
                 throw CurlHandle.failure("curl_multi_perform")
             }
             if running == 0 {
                 let result = trstctl_curl_result(multi)
                 guard result >= 0 else { throw CurlHandle.failure("curl_multi_info_read") }
-                return CURLcode(UInt32(result))
+                return result
             }
             if patience.interruption.isRaised { throw .interrupted(object) }
             if patience.deadline.hasPassed {
@@ -144,21 +143,22 @@ final class CurlHandle {
             if isTooSlow() {
                 throw EffectError(.timedOut, object: object, "\(object) answers too slowly, and was given up")
             }
-            var wake = curl_waitfd(fd: patience.interruption.pollable, events: Int16(CURL_WAIT_POLLIN), revents: 0)
             let left = patience.deadline.pollTimeout
-            let hasWake = patience.interruption.pollable >= 0
-            trstctl_curl_multi_poll(multi, &wake, hasWake ? 1 : 0, left < 0 ? 1_000 : min(left, 1_000))
+            _ = trstctl_curl_multi_poll(
+                multi, patience.interruption.pollable, left < 0 ? 1_000 : min(left, 1_000))
         }
     }
 
     /// What libcurl says about a failure, printable.
     var reason: String {
-        let bytes = UnsafeBufferPointer(start: errorText, count: Int(CURL_ERROR_SIZE)).prefix { $0 != 0 }
+        let bytes = UnsafeBufferPointer(start: errorText, count: Int(TRSTCTL_CURL_ERROR_SIZE)).prefix { $0 != 0 }
         return readable(bytes.map { UInt8(bitPattern: $0) }, limit: 300)
     }
 
-    func check(_ code: CURLcode) throws(EffectError) {
-        guard code == CURLE_OK else { throw CurlHandle.failure(String(cString: trstctl_curl_easy_strerror(code))) }
+    func check(_ code: Int32) throws(EffectError) {
+        guard code == trstctl_CURLE_OK else {
+            throw CurlHandle.failure(String(cString: trstctl_curl_easy_strerror(code)))
+        }
     }
 
     static func failure(_ step: String) -> EffectError {
@@ -168,16 +168,25 @@ final class CurlHandle {
 
 /// What libcurl calls back into during one exchange, always on the thread that runs it.
 final class CurlContext {
-    var reply: HTTPReply
-    private var connection: Int32
+    /// Behind a pointer, for callbacks change it while the transfer's owner looks at it (decision 52).
+    let reply: UnsafeMutablePointer<HTTPReply>
+    /// The connected socket until libcurl has it, then -1; behind a pointer likewise.
+    fileprivate let connection: UnsafeMutablePointer<Int32>
 
     /// Takes over a connected socket.
     init(_ reply: consuming HTTPReply, connection: Int32) {
-        self.reply = reply
-        self.connection = connection
+        self.reply = .allocate(capacity: 1)
+        self.reply.initialize(to: reply)
+        self.connection = .allocate(capacity: 1)
+        self.connection.initialize(to: connection)
     }
 
-    deinit { if connection >= 0 { close(connection) } }
+    deinit {
+        if connection.pointee >= 0 { close(connection.pointee) }
+        connection.deallocate()
+        reply.deinitialize(count: 1)
+        reply.deallocate()
+    }
 
     private static func of(_ pointer: UnsafeMutableRawPointer?) -> CurlContext? {
         pointer.map { Unmanaged<CurlContext>.fromOpaque($0).takeUnretainedValue() }
@@ -187,7 +196,7 @@ final class CurlContext {
         _ start: UnsafeMutablePointer<CChar>?, _ size: Int, _ count: Int, _ context: UnsafeMutableRawPointer?
     ) -> Int {
         let line = UnsafeRawBufferPointer(start: start, count: size * count)
-        return of(context)?.reply.take(line: line) == true ? line.count : 0
+        return of(context)?.reply.pointee.take(line: line) == true ? line.count : 0
     }
 
     fileprivate static func body(
@@ -195,13 +204,6 @@ final class CurlContext {
     ) -> Int {
         let piece = UnsafeRawBufferPointer(start: start, count: size * count)
         // Nothing taken of something is how libcurl learns that it has to stop; nothing of nothing is no failure.
-        return of(context)?.reply.take(body: piece) == true ? piece.count : 0
-    }
-
-    /// The connection, once; libcurl closes it.
-    fileprivate static func socket(_ context: UnsafeMutableRawPointer?) -> Int32 {
-        guard let context = of(context) else { return CURL_SOCKET_BAD }
-        defer { context.connection = -1 }
-        return context.connection
+        return of(context)?.reply.pointee.take(body: piece) == true ? piece.count : 0
     }
 }

@@ -17,6 +17,7 @@ enum GoogleAssertion {
     ///   - audience: where it will be presented.
     ///   - scope: what is asked for.
     ///   - now: seconds since the Unix epoch.
+    /// - Returns: the statement, secret because it is as good as the key until it expires.
     /// - Throws: `invalid` when the file is not such a file; its content is never in the message.
     static func make(
         _ keyFile: Bytes, audience: String, scope: String, now: Int64

@@ -42,6 +42,7 @@ enum HTTPExchange {
     ///   - peer: where; its addresses are checked.
     ///   - settings: the least rate.
     ///   - patience: for everything.
+    /// - Returns: the answer, whatever its status.
     /// - Throws: `unreachable` when no connection came about, and only then; `timedOut`, `badPeer`, `tooLarge`, …
     static func run(
         _ request: HTTPRequest, _ peer: CheckedPeer, _ settings: NetworkSettings, _ patience: Patience
@@ -60,21 +61,22 @@ enum HTTPExchange {
         var answering: Deadline?
         let result = try withExtendedLifetime(request.body) { () throws(EffectError) in
             try curl.run(object, patience) {
-                guard context.reply.receivedBytes > 0 else { return false }
+                guard context.reply.pointee.receivedBytes > 0 else { return false }
                 let begun = answering ?? Deadline.now
                 answering = begun
                 let milliseconds = (Deadline.now.nanoseconds - begun.nanoseconds) / 1_000_000
                 return milliseconds > settings.patienceMilliseconds
-                    && Int64(context.reply.receivedBytes) < settings.leastBytesPerSecond * milliseconds / 1_000
+                    && Int64(context.reply.pointee.receivedBytes) < settings.leastBytesPerSecond * milliseconds / 1_000
             }
         }
-        if let fault = context.reply.fault { throw EffectError(fault, object) }
-        guard result == CURLE_OK else { throw EffectError(result, curl, peer.address, object) }
-        guard context.reply.hasHead else {
-            throw EffectError(CURLE_GOT_NOTHING, curl, peer.address, object)
+        if let fault = context.reply.pointee.fault { throw EffectError(fault, object) }
+        guard result == trstctl_CURLE_OK else { throw EffectError(result, curl, peer.address, object) }
+        guard context.reply.pointee.hasHead else {
+            throw EffectError(trstctl_CURLE_GOT_NOTHING, curl, peer.address, object)
         }
         return HTTPAnswer(
-            status: context.reply.status, headers: context.reply.headers, body: context.reply.takeBody())
+            status: context.reply.pointee.status, headers: context.reply.pointee.headers,
+            body: context.reply.pointee.takeBody())
     }
 }
 
@@ -91,24 +93,19 @@ extension CurlHandle {
             lines.append(["Expect:"])
             if !request.fields.contains(where: { $0.isNamed("Content-Type") }) { lines.append(["Content-Type:"]) }
         }
-        try set(CURLOPT_HTTPHEADER, lines: lines)
+        try set(trstctl_CURLOPT_HTTPHEADER, lines: lines)
         if request.method.isHead {
-            try set(CURLOPT_NOBODY, 1)
+            try set(trstctl_CURLOPT_NOBODY, 1)
         } else if request.method.hasBody || !request.body.isEmpty {
-            try set(CURLOPT_POST, 1)
-            try check(trstctl_curl_set_size(easy, CURLOPT_POSTFIELDSIZE_LARGE, curl_off_t(request.body.count)))
-            // Not copied; the caller keeps the body alive. No bytes are an empty text, for nil means something else.
-            if request.body.isEmpty {
-                try set(CURLOPT_COPYPOSTFIELDS, "")
-            } else {
-                try check(trstctl_curl_set_pointer(easy, CURLOPT_POSTFIELDS, request.body.unsafeBase))
-            }
+            try set(trstctl_CURLOPT_POST, 1)
+            // Not copied; the caller keeps the body alive.
+            try check(trstctl_curl_set_body(easy, request.body.unsafeBase, request.body.count))
         }
-        if !request.method.isHead { try set(CURLOPT_CUSTOMREQUEST, request.method.text) }
+        if !request.method.isHead { try set(trstctl_CURLOPT_CUSTOMREQUEST, request.method.text) }
         guard let signature = request.signature else { return }
-        try set(CURLOPT_AWS_SIGV4, "aws:amz:\(signature.region):\(signature.service)")
-        try set(CURLOPT_USERNAME, secret: signature.accessKey)
-        try set(CURLOPT_PASSWORD, secret: signature.secretKey)
+        try set(trstctl_CURLOPT_AWS_SIGV4, "aws:amz:\(signature.region):\(signature.service)")
+        try set(trstctl_CURLOPT_USERNAME, secret: signature.accessKey)
+        try set(trstctl_CURLOPT_PASSWORD, secret: signature.secretKey)
     }
 
     /// Says whom the connection is with and how that is verified.
@@ -119,21 +116,21 @@ extension CurlHandle {
         let port = peer.address.port
         let literal = peer.address.text.dropLast(String(port).utf8.count + 1)
         let name = isSecure ? tls.serverName?.text ?? String(literal) : String(literal)
-        try set(CURLOPT_URL, "\(isSecure ? "https" : "http")://\(name):\(port)\(target)")
+        try set(trstctl_CURLOPT_URL, "\(isSecure ? "https" : "http")://\(name):\(port)\(target)")
         // Keeps libcurl from looking the name up; the socket is connected already, so the address is not used.
-        try set(CURLOPT_RESOLVE, lines: [[Bytes("\(name):\(port):127.0.0.1")]])
+        try set(trstctl_CURLOPT_RESOLVE, lines: [[Bytes("\(name):\(port):127.0.0.1")]])
         guard isSecure else { return }
         if let authorities = tls.authorities {
-            try set(CURLOPT_CAINFO_BLOB, blob: authorities)
+            try set(trstctl_CURLOPT_CAINFO_BLOB, blob: authorities)
             // The directory of the system's authorities would count beside them.
-            try clear(CURLOPT_CAPATH)
+            try clear(trstctl_CURLOPT_CAPATH)
         }
         if let pin = tls.publicKeyPin {
-            try set(CURLOPT_PINNEDPUBLICKEY, "sha256//" + (base64(Bytes(pin)).text ?? ""))
+            try set(trstctl_CURLOPT_PINNEDPUBLICKEY, "sha256//" + (base64(Bytes(pin)).text ?? ""))
         }
         if let certificate = tls.clientCertificate, let key = tls.clientKey {
-            try set(CURLOPT_SSLCERT_BLOB, blob: certificate)
-            try set(CURLOPT_SSLKEY_BLOB, blob: key)
+            try set(trstctl_CURLOPT_SSLCERT_BLOB, blob: certificate)
+            try set(trstctl_CURLOPT_SSLKEY_BLOB, blob: key)
         }
     }
 }
@@ -148,31 +145,32 @@ extension EffectError {
     }
 
     /// What went wrong after the connection, without secrets and without what only the host knows.
-    init(_ code: CURLcode, _ curl: CurlHandle, _ address: DialAddress, _ object: String) {
+    init(_ code: Int32, _ curl: CurlHandle, _ address: DialAddress, _ object: String) {
         switch code {
-        case CURLE_PEER_FAILED_VERIFICATION:
+        case trstctl_CURLE_PEER_FAILED_VERIFICATION:
             self.init(
                 .badPeer, object: object, "\(address.text) is not trusted: \(curl.verificationReason)",
                 fix: "check what it serves: openssl s_client -connect \(address.text); name its authority with "
                     + "authorities_path, or the name that its certificate is for with server_name")
-        case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+        case trstctl_CURLE_SSL_PINNEDPUBKEYNOTMATCH:
             self.init(
                 .badPeer, object: object, "\(address.text) serves another public key than the pinned one",
                 fix: "if the key was changed on purpose, pin the new one")
-        case CURLE_SSL_CACERT_BADFILE:
+        case trstctl_CURLE_SSL_CACERT_BADFILE:
             self.init(
                 .invalid, object: "authorities_path", "the file of authorities_path holds no PEM certificate",
                 fix: "openssl x509 -in FILE -noout -subject")
-        case CURLE_SSL_CERTPROBLEM:
+        case trstctl_CURLE_SSL_CERTPROBLEM:
             self.init(
                 .invalid, object: "client_certificate_name",
                 "the client certificate and its key cannot be used: \(curl.reason)")
-        case CURLE_SSL_CONNECT_ERROR, CURLE_SSL_CIPHER:
+        case trstctl_CURLE_SSL_CONNECT_ERROR, trstctl_CURLE_SSL_CIPHER:
             self.init(.badPeer, object: object, "no TLS connection with \(address.text): \(curl.reason)")
-        case CURLE_GOT_NOTHING, CURLE_RECV_ERROR, CURLE_SEND_ERROR, CURLE_PARTIAL_FILE:
+        case trstctl_CURLE_GOT_NOTHING, trstctl_CURLE_RECV_ERROR, trstctl_CURLE_SEND_ERROR, trstctl_CURLE_PARTIAL_FILE:
             let reason = curl.reason.isEmpty ? "" : ": \(curl.reason)"
             self.init(.badPeer, object: object, "\(object): the connection ended before the answer did\(reason)")
-        case CURLE_WEIRD_SERVER_REPLY, CURLE_UNSUPPORTED_PROTOCOL, CURLE_BAD_CONTENT_ENCODING, CURLE_HTTP2:
+        case trstctl_CURLE_WEIRD_SERVER_REPLY, trstctl_CURLE_UNSUPPORTED_PROTOCOL, trstctl_CURLE_BAD_CONTENT_ENCODING,
+            trstctl_CURLE_HTTP2:
             self.init(.badPeer, object: object, "\(object) answered something that is not HTTP/1.1")
         default:
             self.init(
@@ -185,7 +183,7 @@ extension CurlHandle {
     /// OpenSSL's opinion of the chain, or that the name is another one.
     fileprivate var verificationReason: String {
         var verdict = 0
-        _ = trstctl_curl_get_long(easy, CURLINFO_SSL_VERIFYRESULT, &verdict)
+        _ = trstctl_curl_get_verification(easy, &verdict)
         // libcurl says "unspecified" when it compared the names itself and left the rest to no one.
         guard verdict != Int(X509_V_OK), verdict != Int(X509_V_ERR_UNSPECIFIED) else { return reason }
         return String(cString: X509_verify_cert_error_string(verdict))

@@ -65,12 +65,12 @@ final class CurlStream: SendStream {
         }
         curl = try CurlHandle(CurlContext(HTTPReply(bodyLimit: 1, isHead: false), connection: connection))
         try curl.point(isSecure: true, peer, tls, target: "/")
-        try curl.set(CURLOPT_CONNECT_ONLY, 1)
+        try curl.set(trstctl_CURLOPT_CONNECT_ONLY, 1)
         // The protocol over this connection is not HTTP, so none is offered in the handshake.
-        try curl.set(CURLOPT_SSL_ENABLE_ALPN, 0)
+        try curl.set(trstctl_CURLOPT_SSL_ENABLE_ALPN, 0)
         let result = try curl.run(peer.address.text, patience) { false }
-        guard result == CURLE_OK else { throw EffectError(result, curl, peer.address, peer.address.text) }
-        var socket: curl_socket_t = -1
+        guard result == trstctl_CURLE_OK else { throw EffectError(result, curl, peer.address, peer.address.text) }
+        var socket: Int32 = -1
         try curl.check(trstctl_curl_get_socket(curl.easy, &socket))
         pollable = socket
     }
@@ -78,8 +78,8 @@ final class CurlStream: SendStream {
     func send(_ bytes: UnsafeRawBufferPointer) throws(EffectError) -> Int {
         var sent = 0
         switch trstctl_curl_easy_send(curl.easy, bytes.baseAddress, bytes.count, &sent) {
-        case CURLE_OK: return sent
-        case CURLE_AGAIN: return 0
+        case trstctl_CURLE_OK: return sent
+        case trstctl_CURLE_AGAIN: return 0
         default: throw .ended()
         }
     }
@@ -87,8 +87,8 @@ final class CurlStream: SendStream {
     func receive(into buffer: UnsafeMutableRawBufferPointer) throws(EffectError) -> Int? {
         var got = 0
         switch trstctl_curl_easy_recv(curl.easy, buffer.baseAddress, buffer.count, &got) {
-        case CURLE_OK: return got
-        case CURLE_AGAIN: return nil
+        case trstctl_CURLE_OK: return got
+        case trstctl_CURLE_AGAIN: return nil
         default: throw .ended()
         }
     }

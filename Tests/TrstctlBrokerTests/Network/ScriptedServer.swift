@@ -12,7 +12,12 @@ final class ScriptedServer: Sendable {
     private let listener: LoopbackListener
     private let seen = Mutex<[[UInt8]]>([])
 
-    /// - Parameter answers: one for each connection, the last one for all that follow; nil closes without a word.
+    /// Listens.
+    ///
+    /// - Parameters:
+    ///   - answers: one for each connection, the last one for all that follow; nil closes without a word.
+    ///   - thenCloses: whether it closes after the answer, or waits for the other side to do so.
+    /// - Throws: when there is no socket.
     init(_ answers: [[UInt8]?], thenCloses: Bool = true) throws {
         let listener = try LoopbackListener()
         self.listener = listener

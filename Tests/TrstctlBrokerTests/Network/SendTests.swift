@@ -26,7 +26,7 @@ struct SendTests {
                     timeoutMilliseconds: milliseconds)))
     }
 
-    /// HAProxy's way: a line, an answer, the end. `echo` answers with what came.
+    /// HAProxy's way: something comes, an answer goes, the end.
     func unixServer(_ name: String) throws -> PythonServer {
         try PythonServer("unix_server", [directory[name]])
     }
