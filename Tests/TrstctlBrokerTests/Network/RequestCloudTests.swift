@@ -54,6 +54,65 @@ struct RequestCloudTests {
         #expect(!"\(scope.records)".contains("wJalrXUtnFEMI"))
     }
 
+    @Test func `A request like those of a connector is signed as botocore signs it`() throws {
+        let server = try ScriptedServer(RequestFixture.fine)
+        let key = Bytes(Array("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".utf8), isSecret: true)
+        let host = "acm.eu-central-1.amazonaws.com"
+        let scope = try RequestFixture.scope(dial: ["\(host):80 loopback"], secrets: SecretSource([("secret", key)])) {
+            $0.resolver = { _, _ in
+                .addresses([PeerAddress(bytes: [127, 0, 0, 1], port: server.port)].compactMap { $0 })
+            }
+        }
+        let reply = scope.ask("POST", "http://\(host)/") {
+            $0.headers = [
+                Wire.HttpHeader(name: "X-Amz-Target", value: [.text("CertificateManager.GetCertificate")]),
+                Wire.HttpHeader(name: "Content-Type", value: [.text("application/x-amz-json-1.1")]),
+                Wire.HttpHeader(name: "X-Amz-Date", value: [.text("20150830T123600Z")]),
+            ]
+            $0.body = [.text(#"{"CertificateArn":"arn:x"}"#)]
+            $0.authentication = Wire.HttpAuthentication(
+                scheme: .awsSigv4, identity: "AKIDEXAMPLE", secretName: "secret", region: "eu-central-1", service: "acm"
+            )
+        }
+        #expect(reply.http?.status == 200, "\(reply.message)")
+        // Made with botocore 1.43.
+        let expected =
+            "SignedHeaders=content-type;host;x-amz-date;x-amz-target, "
+            + "Signature=5189389050d0b1078a26ac13bdbd2a7f64c539423601a5fc44cdbf5a0060e8dd\r\n"
+        #expect(server.requests.first?.contains(expected) == true, "\(server.requests)")
+    }
+
+    @Test(
+        "moto verifies what is signed, and the policy behind the key",
+        .enabled(if: PythonServer.has("moto") && PythonServer.has("flask"), "needs moto[server] for Python"))
+    func moto() throws {
+        let aws = try PythonServer("moto_server")
+        let key = try #require(aws.words.last)
+        let secrets = SecretSource([
+            ("right", Bytes(Array(key.utf8), isSecret: true)),
+            ("wrong", Bytes(Array(key.utf8.reversed()), isSecret: true)),
+        ])
+        let scope = try RequestFixture.scope(dial: ["127.0.0.1:\(aws.port)"], secrets: secrets)
+        func ask(_ operation: String, _ secret: String, _ body: String) -> Wire.HttpResponse? {
+            scope.ask("POST", "http://127.0.0.1:\(aws.port)/") {
+                $0.headers = [
+                    Wire.HttpHeader(name: "X-Amz-Target", value: [.text("CertificateManager.\(operation)")]),
+                    Wire.HttpHeader(name: "Content-Type", value: [.text("application/x-amz-json-1.1")]),
+                ]
+                $0.body = [.text(body)]
+                $0.authentication = Wire.HttpAuthentication(
+                    scheme: .awsSigv4, identity: aws.words.first ?? "", secretName: secret, region: "eu-central-1",
+                    service: "acm")
+            }.http
+        }
+        let listed = ask("ListCertificates", "right", "{}")
+        #expect(listed?.status == 200 && listed?.body.text?.contains("CertificateSummaryList") == true)
+        let wrong = ask("ListCertificates", "wrong", "{}")
+        #expect(wrong?.status == 403 && wrong?.body.text?.contains("SignatureDoesNotMatch") == true)
+        let denied = ask("GetCertificate", "right", #"{"CertificateArn":"arn:aws:acm:eu-central-1:1:certificate/x"}"#)
+        #expect(denied?.status == 403 && denied?.body.text?.contains("AccessDenied") == true)
+    }
+
     @Test func `What cannot be signed in one way only is refused`() throws {
         let server = try ScriptedServer(RequestFixture.fine)
         let scope = try RequestFixture.scope(dial: ["127.0.0.1:\(server.port)"])
@@ -97,6 +156,12 @@ struct RequestCloudTests {
         #expect(asked(open, "azure", "https://other.example/").code == .failedPrecondition)
         for scopes in ["", "a b"] { #expect(asked(open, "gcp", scopes).http?.status == 200) }
         #expect(asked(open, "elsewhere").code == .invalidArgument)
+        // From now on the server does not say that it is the metadata service.
+        let other = try scope(["127.0.0.1:\(metadata.port)"])
+        #expect(
+            other.ask("POST", "http://127.0.0.1:\(metadata.port)/token") { $0.body = [.text("a=b")] }.http?.status
+                == 200)
+        #expect(asked(other, "gcp").code == .failedPrecondition)
         #expect(
             !"\(open.records)".contains("secret-of-the-machine") && !"\(open.records)".contains("session-of-")
                 && !"\(open.records)".contains("bearer-token"))

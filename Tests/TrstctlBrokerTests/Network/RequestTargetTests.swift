@@ -182,6 +182,8 @@ struct RequestTargetTests {
         defer { for name in names + ["NO_PROXY"] { unsetenv(name) } }
         let scope = try scope()
         #expect(scope.ask("GET", "http://127.0.0.1:\(healthy.port)/").http?.status == 200)
+        // What goes to a proxy has the whole URL in its first line.
+        #expect(healthy.requests.first?.hasPrefix("GET / HTTP/1.1\r\n") == true)
         _ = scope.ask("GET", "https://127.0.0.1:\(healthy.port)/") { $0.timeoutMilliseconds = 200 }
         #expect(elsewhere.connections == 0)
     }

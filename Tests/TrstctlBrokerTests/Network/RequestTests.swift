@@ -178,6 +178,12 @@ struct RequestTests {
                 "grant_type": "client_credentials", "client_id": "client id", "client_secret": "password-of-the-user",
                 "scope": "a b/.default",
             ])
+        let plain = open.ask("GET", base + "/") {
+            $0.tls = tls
+            $0.authentication = authentication
+            $0.authentication?.tokenUrl = "http://127.0.0.1:\(tokens.port)/token"
+        }
+        #expect(plain.code == .invalidArgument)
         // A plan asks no service, but is told whether it may.
         let plan = try scope(.recording)
         #expect(asked(plan, "POST").code == .permissionDenied)

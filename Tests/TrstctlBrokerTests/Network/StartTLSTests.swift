@@ -72,6 +72,24 @@ struct StartTLSTests {
         if mode == "refuses" { #expect(reply.message.contains("no TLS after \(startTLS)"), "\(reply.message)") }
     }
 
+    @Test(
+        "PostgreSQL itself", .enabled(if: RealPostgres.isThere, "needs initdb and postgres, and root to become nobody"))
+    func postgres() throws {
+        for isOn in [true, false] {
+            let server = try RealPostgres(made, isOn: isOn)
+            let reply = try probe(server.port, .postgres)
+            guard isOn else {
+                #expect(reply.code == .failedPrecondition && reply.message.contains("ssl is off"), "\(reply.message)")
+                continue
+            }
+            guard case .probeTls(let response) = reply.result else {
+                Issue.record("\(reply.message)")
+                return
+            }
+            #expect(response.certificates.first?.fingerprint == made.fingerprint)
+        }
+    }
+
     @Test func `A server that speaks TLS at once, or says nothing, ends at the deadline`() throws {
         let listener = try LoopbackListener()
         for startTLS in Self.protocols {
