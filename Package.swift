@@ -105,7 +105,7 @@ let package = Package(
         .executableTarget(
             name: "trstctl",
             dependencies: [
-                "TrstctlHost", "TrstctlConformance", "CTrstctlSystem",
+                "TrstctlHost", "TrstctlConformance", "TrstctlCrypto", "TrstctlSystem", "CTrstctlSystem",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -129,6 +129,16 @@ let package = Package(
                 "TrstctlHost", "TrstctlWire", "TrstctlSystem", "CTrstctlSystem", "TrstctlCrypto", "COpenSSL",
             ],
             path: "Tests/Support", swiftSettings: strict),
+        // What libFuzzer calls, and ordinary tests replay the corpora with, see Tests/Fuzz/README.md.
+        .target(
+            name: "TrstctlFuzz",
+            dependencies: [
+                "TrstctlHost", "TrstctlLaunch", "TrstctlPolicy", "TrstctlWire", "TrstctlConformance", "TrstctlCrypto",
+                "TrstctlSystem", "CTrstctlSystem",
+            ],
+            path: "Tests/Fuzz/Entries", swiftSettings: strict),
+        .testTarget(
+            name: "TrstctlFuzzTests", dependencies: ["TrstctlFuzz"], path: "Tests/Fuzz/Replay", swiftSettings: strict),
         tests("TrstctlWireTests", ["TrstctlWire", "TrstctlConformance"]),
         tests("TrstctlConnectorTests", ["TrstctlConnector", "TrstctlWire"]),
         tests("TrstctlPolicyTests", ["TrstctlPolicy", "TrstctlWire"]),
@@ -142,3 +152,10 @@ let package = Package(
         tests("TrstctlIntegrationTests", ["TrstctlHost", "TrstctlLaunch", "TrstctlWire", "TrstctlPolicy"]),
     ]
 )
+
+// It links only with -sanitize=fuzzer, which scripts/soak passes.
+if Context.environment["TRSTCTL_FUZZ"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "trstctl-fuzz", dependencies: ["TrstctlFuzz"], path: "Tests/Fuzz/Driver", swiftSettings: strict))
+}

@@ -25,6 +25,8 @@ struct Bench: Sendable {
 
     /// Where the connector is.
     var directory: String
+    /// Which connector: its name.
+    var connector = "echo"
     /// How many calls, or starts, are measured.
     var count: Int
 
@@ -109,8 +111,8 @@ struct Bench: Sendable {
         return times.median
     }
 
-    private func verified(pins: Pins?) throws -> VerifiedExecutable {
-        guard let name = ConnectorName("echo") else { throw BenchError("echo is no connector name") }
+    func verified(pins: Pins?) throws -> VerifiedExecutable {
+        guard let name = ConnectorName(connector) else { throw BenchError("\(connector) is no connector name") }
         let path = SearchPath(explicit: [Bytes(directory)], variable: nil, home: nil)
         let candidate = try Discovery(path).candidate(name)
         var rules = VerificationRules(pins ?? Pins([]))
@@ -146,5 +148,5 @@ extension Deadline {
 }
 
 extension [Int64] {
-    fileprivate var median: Int64 { sorted()[count / 2] }
+    var median: Int64 { sorted()[count / 2] }
 }

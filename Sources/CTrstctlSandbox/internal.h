@@ -4,18 +4,12 @@
 
 #include "trstctl_sandbox.h"
 
-// The descriptor number that the program has in the child; the seccomp filter names it.
-enum { TRSTCTL_PROGRAM_SLOT = 3 };
-
-// Clones, prepares and executes on the calling thread.
-int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result);
-
 // Called in the child only: async-signal-safe. 0, or -1 with errno.
 int trstctl_enter_user_namespace(const char *uid_map, const char *gid_map);
 int trstctl_join_cgroups(const int *cgroups, size_t count);
 int trstctl_mount_private_proc(void);
 int trstctl_become_user(uint32_t user);
 int trstctl_landlock_restrict(int ruleset, int reads_proc);
-int trstctl_seccomp_install(void);
+int trstctl_filter_calls(const struct trstctl_spawn_request *request);
 
 #endif

@@ -3,15 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-_Static_assert(TRSTCTL_LANDLOCK_EXECUTE == LANDLOCK_ACCESS_FS_EXECUTE, "landlock bits");
-_Static_assert(TRSTCTL_LANDLOCK_WRITE_FILE == LANDLOCK_ACCESS_FS_WRITE_FILE, "landlock bits");
-_Static_assert(TRSTCTL_LANDLOCK_READ_FILE == LANDLOCK_ACCESS_FS_READ_FILE, "landlock bits");
-_Static_assert(TRSTCTL_LANDLOCK_READ_DIR == LANDLOCK_ACCESS_FS_READ_DIR, "landlock bits");
-_Static_assert(TRSTCTL_LANDLOCK_MAKE_SOCK == LANDLOCK_ACCESS_FS_MAKE_SOCK, "landlock bits");
 _Static_assert(LANDLOCK_ACCESS_FS_MAKE_SYM == 1u << 12 && LANDLOCK_ACCESS_FS_REFER == 1u << 13, "landlock bits");
 
 // Own definitions: the header may be older than the kernel. The kernel takes a shorter structure from older callers

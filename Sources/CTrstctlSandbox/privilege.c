@@ -1,9 +1,10 @@
-// What a process gives up before it is filtered: the host's groups, /proc, user and capabilities.
+// What a process gives up: the host's groups, /proc, user and capabilities, and most system calls.
 #define _GNU_SOURCE
 #include "internal.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -31,7 +32,7 @@ int trstctl_enter_user_namespace(const char *uid_map, const char *gid_map) {
     return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1 ? -1 : outcome;
 }
 
-// "0" means the writer, in both versions.
+// "0" means the writer.
 int trstctl_join_cgroups(const int *cgroups, size_t count) {
     for (size_t i = 0; i < count; i++)
         if (write(cgroups[i], "0", 1) != 1) return -1;
@@ -54,4 +55,10 @@ int trstctl_become_user(uint32_t user) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {{0}};
     return (int)syscall(SYS_capset, &header, none);
+}
+
+int trstctl_filter_calls(const struct trstctl_spawn_request *request) {
+    request->filter[request->filter_pid].k = (uint32_t)getpid();
+    struct sock_fprog program = {.len = (unsigned short)request->filter_count, .filter = request->filter};
+    return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
 }

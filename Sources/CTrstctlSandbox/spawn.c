@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifndef PR_SET_MDWE
@@ -25,8 +26,8 @@
 #define P_PIDFD 3
 #endif
 
-// Descriptors of the child, by number. Those from 3 on are close-on-exec, so the program sees 0, 1 and 2.
-enum { REPORT_SLOT = TRSTCTL_PROGRAM_SLOT + 1, RULESET_SLOT, FIRST_CLOSED, PARKING = 16 };
+// Descriptors of the child, by number. Those after the script's are close-on-exec.
+enum { PROGRAM_SLOT = TRSTCTL_SCRIPT_SLOT + 1, REPORT_SLOT, RULESET_SLOT, SLOTS, PARKING = 16 };
 
 // The kernel's signal set: 64 bits. The raw call, because glibc's leaves out the two signals it uses itself.
 static void set_signal_mask(const uint64_t *mask, uint64_t *before) {
@@ -57,33 +58,23 @@ static void reset_signals(void) {
     set_signal_mask(&none, NULL);
 }
 
-static int park(int descriptor) { return descriptor == -1 ? -1 : fcntl(descriptor, F_DUPFD_CLOEXEC, PARKING); }
-
-static int place(int descriptor, int slot) {
-    if (descriptor == -1) return close(slot) == -1 && errno != EBADF ? -1 : 0;
-    return dup3(descriptor, slot, O_CLOEXEC) == -1 ? -1 : 0;
-}
-
 // Moves everything out of the way first, so that no slot overwrites a descriptor that is still needed.
-static void arrange_descriptors(const struct trstctl_spawn_request *request, int *report) {
-    int input = request->standard_input;
-    if (input == -1) input = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (input == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
-    int parked_report = park(*report);
-    if (parked_report == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
-    *report = parked_report;
-    int output = park(request->standard_output), error = park(request->standard_error);
-    int program = park(request->executable), ruleset = park(request->landlock_ruleset);
-    input = park(input);
-    if (input == -1 || output == -1 || error == -1 || (program == -1 && request->executable != -1) ||
-        (ruleset == -1 && request->landlock_ruleset != -1))
-        fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
-    if (dup2(input, 0) == -1 || dup2(output, 1) == -1 || dup2(error, 2) == -1 ||
-        place(program, TRSTCTL_PROGRAM_SLOT) == -1 || place(ruleset, RULESET_SLOT) == -1 ||
-        place(parked_report, REPORT_SLOT) == -1)
-        fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+static int arrange_descriptors(const struct trstctl_spawn_request *request, int *report) {
+    int slots[SLOTS] = {
+        request->standard_input, request->standard_output, request->standard_error, request->script,
+        request->executable, *report, request->landlock_ruleset};
+    if (slots[0] == -1 && (slots[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) == -1) return -1;
+    for (int i = 0; i < SLOTS; i++)
+        if (slots[i] != -1 && (slots[i] = fcntl(slots[i], F_DUPFD_CLOEXEC, PARKING)) == -1) return -1;
+    *report = slots[REPORT_SLOT];
+    for (int i = 0; i < SLOTS; i++) {
+        if (slots[i] == -1)
+            close(i);
+        else if (dup3(slots[i], i, i <= TRSTCTL_SCRIPT_SLOT ? 0 : O_CLOEXEC) == -1)
+            return -1;
+    }
     *report = REPORT_SLOT;
-    if (syscall(SYS_close_range, FIRST_CLOSED, ~0U, 0) == -1) fail(*report, TRSTCTL_STAGE_DESCRIPTORS);
+    return (int)syscall(SYS_close_range, SLOTS, ~0U, 0);
 }
 
 static int set_limit(const struct trstctl_spawn_limit *limit) {
@@ -129,7 +120,7 @@ static _Noreturn void become(const struct trstctl_spawn_request *request, const 
     if (request->cgroup_count || request->cgroup != -1)
         STEP(CGROUP, trstctl_join_cgroups(request->cgroups, request->cgroup_count));
     if (flags & TRSTCTL_SPAWN_NEW_SESSION) STEP(SESSION, setsid());
-    arrange_descriptors(request, &report);
+    STEP(DESCRIPTORS, arrange_descriptors(request, &report));
     reset_signals();
     for (size_t i = 0; i < request->limit_count; i++) STEP(LIMITS, set_limit(&request->limits[i]));
 
@@ -140,7 +131,7 @@ static _Noreturn void become(const struct trstctl_spawn_request *request, const 
     if (flags & TRSTCTL_SPAWN_PRIVATE_PROC) STEP(PROC, trstctl_mount_private_proc());
     if (request->user || flags & TRSTCTL_SPAWN_USER_NAMESPACE) STEP(USER, trstctl_become_user(request->user));
 
-    if (flags & TRSTCTL_SPAWN_PRIVATE_UMASK) umask(077);
+    umask(flags & TRSTCTL_SPAWN_PRIVATE_UMASK ? 077 : 022);
     if (flags & TRSTCTL_SPAWN_AT_ROOT) STEP(DIRECTORY, chdir("/"));
     if (flags & TRSTCTL_SPAWN_DIE_WITH_HOST)
         STEP(PARENT_DEATH, arm_parent_death(report, prepared->host, !has_pid_namespace(flags)));
@@ -148,11 +139,12 @@ static _Noreturn void become(const struct trstctl_spawn_request *request, const 
     if (flags & TRSTCTL_SPAWN_DENY_WRITE_EXEC)
         STEP(MDWE, prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0));
     if (request->landlock_ruleset != -1) STEP(LANDLOCK, trstctl_landlock_restrict(RULESET_SLOT, reads_proc));
-    if (request->seccomp_profile != TRSTCTL_SECCOMP_NONE) STEP(SECCOMP, trstctl_seccomp_install());
+    if (request->filter) STEP(SECCOMP, trstctl_filter_calls(request));
 
     if (flags & TRSTCTL_SPAWN_REHEARSAL) _exit(0);
     if (request->executable != -1)
-        syscall(SYS_execveat, TRSTCTL_PROGRAM_SLOT, "", request->argv, request->envp, AT_EMPTY_PATH);
+        syscall(
+            SYS_execveat, PROGRAM_SLOT, "", request->argv, request->envp, AT_EMPTY_PATH, request->execute_key);
     else
         execve(request->path, request->argv, request->envp);
     fail(report, TRSTCTL_STAGE_EXEC);
@@ -163,21 +155,41 @@ static int refuse(struct trstctl_spawn_result *result, int stage, int error) {
     return -1;
 }
 
+static int64_t now_milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+// Waits until something can be read: 1, or 0 when the time (CLOCK_MONOTONIC) is over.
+static int wait_readable(int descriptor, int64_t until) {
+    for (;;) {
+        int64_t left = until - now_milliseconds();
+        struct pollfd entry = {.fd = descriptor, .events = POLLIN};
+        int count = poll(&entry, 1, left < 0 ? 0 : (int)left);
+        if (count > 0) return 1;
+        if (left <= 0) return 0;
+    }
+}
+
+// A process that the kernel does not let go (a file system that does not answer) is left to init: one start must not
+// stop all others.
 static void kill_and_reap(int pidfd) {
     siginfo_t info;
     syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0);
-    while (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) == -1 && errno == EINTR) continue;
+    if (wait_readable(pidfd, now_milliseconds() + 1000))
+        while (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &info, WEXITED) == -1 && errno == EINTR) continue;
     close(pidfd);
 }
 
-int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result) {
-    int confined = request->landlock_ruleset != -1 || request->seccomp_profile != TRSTCTL_SECCOMP_NONE;
+int trstctl_spawn(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result) {
+    int confined = request->landlock_ruleset != -1 || request->filter;
     int runnable = request->executable != -1 || (request->path && request->path[0] == '/') ||
                    request->flags & TRSTCTL_SPAWN_REHEARSAL;
     if (!runnable || !request->argv || !request->envp ||
         (confined && !(request->flags & TRSTCTL_SPAWN_NO_NEW_PRIVS)) ||
         (request->user && request->flags & TRSTCTL_SPAWN_USER_NAMESPACE) ||
-        (request->seccomp_profile != TRSTCTL_SECCOMP_NONE && request->seccomp_profile != TRSTCTL_SECCOMP_CONNECTOR))
+        (request->filter && request->filter_pid >= request->filter_count))
         return refuse(result, TRSTCTL_STAGE_REQUEST, EINVAL);
 
     int channel[2];
@@ -218,6 +230,11 @@ int trstctl_spawn_here(const struct trstctl_spawn_request *request, struct trstc
     // The writing end closes when the program starts (close-on-exec): no bytes means success.
     struct report report;
     ssize_t got;
+    if (!wait_readable(channel[0], now_milliseconds() + request->patience)) {
+        close(channel[0]);
+        kill_and_reap(pidfd);
+        return refuse(result, TRSTCTL_STAGE_REPORT, ETIMEDOUT);
+    }
     do got = read(channel[0], &report, sizeof report);
     while (got == -1 && errno == EINTR);
     close(channel[0]);

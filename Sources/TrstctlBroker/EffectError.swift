@@ -30,6 +30,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case noAccess = "no-access"
         case cannotChangeOwner = "cannot-change-owner"
         case notExecutable = "not-executable"
+        /// Its digest is none of those that the manifest names.
+        case programChanged = "program-changed"
         case unreachable
         case timedOut = "timed-out"
         /// A granted name leads where its rule does not permit, or content would leave the machine without TLS.
@@ -64,7 +66,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isDenial: Bool {
         switch code {
         case .notGranted, .invalidPath, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey,
-            .holdsSecret,
+            .holdsSecret, .programChanged,
             .refusedAddress, .reservedHeader:
             true
         default: false
@@ -83,7 +85,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
         case .notGranted, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint, .holdsKey, .holdsSecret,
-            .refusedAddress, .reservedHeader:
+            .programChanged, .refusedAddress, .reservedHeader:
             .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted

@@ -40,6 +40,13 @@ package struct Host: Sendable {
         HostProcess.prepare
     }
 
+    /// Prepares the process, and refuses to begin where there are too few descriptors for a run.
+    ///
+    /// To be called before any task is started.
+    ///
+    /// - Throws: `StateError`.
+    package static func checkProcess() throws(StateError) { try HostProcess.checkOpenFiles() }
+
     var searchPath: SearchPath { .current(explicit: options.pluginDirectories) }
 
     func makePool(
@@ -160,7 +167,8 @@ package struct Host: Sendable {
             guard let entry = EntryName(name), let target = manifest.target(entry) else {
                 let known = manifest.targets.map(\.name.text).joined(separator: ", ")
                 throw UsageError(
-                    "the manifest has no target \"\(printable(name))\"; it has: \(known.isEmpty ? "none" : known)")
+                    "the manifest has no target \"\(printable(name))\"; it has: \(known.isEmpty ? "none" : known)\n"
+                        + "  next: name one of these, or add it under targets: in the manifest")
             }
             if !chosen.contains(where: { $0.name == target.name }) { chosen.append(target) }
         }

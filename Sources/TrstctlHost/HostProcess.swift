@@ -23,6 +23,18 @@ enum HostProcess {
         for number in [SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGQUIT, SIGSEGV, SIGTRAP] { signal(number, SIG_DFL) }
     }
 
+    /// Refuses to begin with less than a run needs: one connector takes about 30 descriptors while it starts, and Swift's
+    /// runtime ends the process when it gets none.
+    ///
+    /// - Throws: `StateError`.
+    static func checkOpenFiles() throws(StateError) {
+        _ = prepare
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0, limit.rlim_cur < 64 else { return }
+        throw StateError(
+            description: "this process may open \(limit.rlim_cur) files, and needs 64 at least: ulimit -n 1024")
+    }
+
     /// A connector must not be able to make the host run out of descriptors.
     private static func raiseOpenFiles() {
         var limit = rlimit()

@@ -14,7 +14,7 @@ package struct KernelConfinement: Sendable {
     package var isolation: Isolation = []
     /// The directory of the control group, version 2, in which it begins.
     package var unifiedGroup: Int32?
-    /// Descriptors of `cgroup.procs` files, open for writing: the groups, version 1, that it joins.
+    /// Descriptors of `tasks` files, open for writing: the groups, version 1, that it joins.
     package var controlGroups: [Int32] = []
     /// Its uid and gid, without supplementary groups and capabilities; nil keeps the host's, as `Isolation.user` needs.
     package var user: UInt32?

@@ -10,11 +10,11 @@ package struct LandlockAccess: OptionSet, Sendable {
         self.rawValue = rawValue
     }
 
-    package static let execute = LandlockAccess(rawValue: UInt64(TRSTCTL_LANDLOCK_EXECUTE))
-    package static let writeFile = LandlockAccess(rawValue: UInt64(TRSTCTL_LANDLOCK_WRITE_FILE))
-    package static let readFile = LandlockAccess(rawValue: UInt64(TRSTCTL_LANDLOCK_READ_FILE))
-    package static let readDirectory = LandlockAccess(rawValue: UInt64(TRSTCTL_LANDLOCK_READ_DIR))
-    package static let makeSocket = LandlockAccess(rawValue: UInt64(TRSTCTL_LANDLOCK_MAKE_SOCK))
+    package static let execute = LandlockAccess(rawValue: UInt64(LANDLOCK_ACCESS_FS_EXECUTE))
+    package static let writeFile = LandlockAccess(rawValue: UInt64(LANDLOCK_ACCESS_FS_WRITE_FILE))
+    package static let readFile = LandlockAccess(rawValue: UInt64(LANDLOCK_ACCESS_FS_READ_FILE))
+    package static let readDirectory = LandlockAccess(rawValue: UInt64(LANDLOCK_ACCESS_FS_READ_DIR))
+    package static let makeSocket = LandlockAccess(rawValue: UInt64(LANDLOCK_ACCESS_FS_MAKE_SOCK))
 }
 
 /// A Landlock ruleset that denies whatever the running kernel can deny, except what was granted.

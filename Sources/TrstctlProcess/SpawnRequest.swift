@@ -16,6 +16,8 @@ package struct SpawnRequest: Sendable {
     }
 
     package var program: Program
+    /// A descriptor that stays open for the program, which finds it as `scriptPath`: what an interpreter runs.
+    package var script: Int32?
     /// The words, the program's own name first; each without NUL.
     package var arguments: [Bytes]
     /// The whole environment, `NAME=value` each; each without NUL.
@@ -27,6 +29,10 @@ package struct SpawnRequest: Sendable {
     package var limits: [ResourceLimit]
     /// An own session and process group (setsid(2)), which `ChildProcess.signalGroup` needs.
     package var startsSession = true
+    /// A umask of 077: what it creates is its user's alone. Otherwise 022, as services get it (systemd.exec(5)).
+    package var hasPrivateUmask = true
+    /// When a start that neither succeeded nor failed is given up, in milliseconds: every other start waits meanwhile.
+    package var patience: Int32 = 10_000
     /// The kernel kills the process when the host ends, however it ends.
     package var diesWithHost = true
     /// Kill what is left of the process group when the leader is reaped.
@@ -35,6 +41,9 @@ package struct SpawnRequest: Sendable {
     package var confinement: KernelConfinement
     /// What the process holds as long as it lives: released once it is reaped.
     package var hold: (any ProcessHold)?
+
+    /// Where an interpreter opens its script.
+    package static let scriptPath = Bytes("/proc/self/fd/3")
 
     /// A process with no environment, nothing on standard input, no core dumps and no confinement.
     package init(_ program: Program, arguments: [Bytes], standardOutput: Int32, standardError: Int32) {

@@ -20,31 +20,51 @@ extension SpawnRequest {
         else { throw SpawnError(stage: "request", object: object, errno: EINVAL) }
         raw.argv = UnsafePointer(words.base)
         raw.envp = UnsafePointer(variables.base)
+        raw.script = script ?? -1
         raw.standard_input = standardInput ?? -1
         raw.standard_output = standardOutput
         raw.standard_error = standardError
         raw.flags = flags
         raw.landlock_ruleset = confinement.landlockRuleset ?? -1
-        let profile = confinement.filtersSystemCalls ? TRSTCTL_SECCOMP_CONNECTOR : TRSTCTL_SECCOMP_NONE
-        raw.seccomp_profile = Int32(profile.rawValue)
+        raw.filter_pid = SpawnRequest.systemCalls.pidIndex
+        raw.execute_key = SpawnRequest.executeKey
         raw.cgroup = confinement.unifiedGroup ?? -1
         raw.user = confinement.user ?? 0
+        raw.patience = patience
         raw.failing = confinement.failingBits
 
-        let rawLimits = limits.map { trstctl_spawn_limit(resource: $0.resource, value: $0.value) }
+        var rawLimits = limits.map { trstctl_spawn_limit(resource: $0.resource, value: $0.value) }
+        var groups = confinement.controlGroups
+        var filter = confinement.filtersSystemCalls ? SpawnRequest.filter : []
         var result = trstctl_spawn_result()
-        let outcome = rawLimits.withUnsafeBufferPointer { buffer in
-            raw.limits = buffer.baseAddress
-            raw.limit_count = buffer.count
-            return confinement.controlGroups.withUnsafeBufferPointer { groups in
-                raw.cgroups = groups.baseAddress
-                raw.cgroup_count = groups.count
-                return trstctl_spawn(&raw, &result)
+        do throws(SystemError) {
+            try SpawnThread.shared.run {
+                rawLimits.withUnsafeMutableBufferPointer { limits in
+                    groups.withUnsafeMutableBufferPointer { groups in
+                        filter.withUnsafeMutableBufferPointer { filter in
+                            raw.limits = UnsafePointer(limits.baseAddress)
+                            raw.limit_count = limits.count
+                            raw.cgroups = UnsafePointer(groups.baseAddress)
+                            raw.cgroup_count = groups.count
+                            raw.filter = filter.isEmpty ? nil : filter.baseAddress
+                            raw.filter_count = filter.count
+                            _ = trstctl_spawn(&raw, &result)
+                        }
+                    }
+                }
             }
+        } catch {
+            throw SpawnError(stage: error.stage, object: object, errno: error.errno)
         }
-        withExtendedLifetime((path, words, variables)) {}
-        guard outcome == 0 else { throw SpawnError(result, object: object) }
+        guard result.stage == TRSTCTL_STAGE_NONE.rawValue else { throw SpawnError(result, object: object) }
         return (result.pid, result.pidfd)
+    }
+
+    /// What only this host's launcher passes to execveat; a program that runs cannot find it out.
+    private static let executeKey = UInt64.random(in: 1 ... .max)
+    private static let systemCalls = SystemCallFilter(.native, key: executeKey)
+    private static let filter = systemCalls.instructions.map {
+        sock_filter(code: $0.code, jt: $0.jumpTrue, jf: $0.jumpFalse, k: $0.operand)
     }
 
     private var isRehearsal: Bool {
@@ -52,7 +72,8 @@ extension SpawnRequest {
     }
 
     private var flags: UInt32 {
-        var flags = TRSTCTL_SPAWN_PRIVATE_UMASK.rawValue | TRSTCTL_SPAWN_AT_ROOT.rawValue
+        var flags = TRSTCTL_SPAWN_AT_ROOT.rawValue
+        if hasPrivateUmask { flags |= TRSTCTL_SPAWN_PRIVATE_UMASK.rawValue }
         flags |= confinement.isolation.rawValue
         if isRehearsal { flags |= TRSTCTL_SPAWN_REHEARSAL.rawValue }
         if startsSession { flags |= TRSTCTL_SPAWN_NEW_SESSION.rawValue }

@@ -10,6 +10,7 @@ enum ExitStatusCode {
     static let usage: Int32 = 2
     static let connectorRefused: Int32 = 3
     static let differences: Int32 = 4
+    static let notPrinted: Int32 = 5
 }
 
 /// This program's version.
@@ -64,7 +65,7 @@ struct Trstctl: ParsableCommand {
         abstract: "Brings a renewed TLS credential to what serves it, through pinned and confined connectors.",
         discussion: """
             Exit codes: 0 fine, 1 a target failed, 2 usage or manifest error, 3 a connector was refused, \
-            4 differences found (plan --detailed-exitcode).
+            4 differences found (plan --detailed-exitcode), 5 the result could not be printed.
             """,
         version: programVersion,
         subcommands: [Plan.self, Apply.self, Plugin.self, ManifestGroup.self, Audit.self, Doctor.self, Version.self])
@@ -81,7 +82,7 @@ struct Trstctl: ParsableCommand {
         options.log = { output.connectorLine($0, $1, $2) }
         if let parallel = (command as? any ParallelCommand)?.parallel { options.parallel = parallel }
         do {
-            return try await command.run(Host(options), output)
+            return output.exitCode(try await command.run(Host(options), output))
         } catch let error as ConnectorRefusal {
             output.failure(error, code: "connector-refused")
             return ExitStatusCode.connectorRefused
@@ -98,4 +99,13 @@ struct Trstctl: ParsableCommand {
 /// A command that works on several targets at once.
 protocol ParallelCommand {
     var parallel: Int { get }
+}
+
+extension ParallelCommand {
+    /// Refuses numbers that would be taken for others.
+    func checkParallel() throws {
+        guard (1...1_024).contains(parallel) else {
+            throw ValidationError("--parallel takes 1 to 1024, not \(parallel)")
+        }
+    }
 }

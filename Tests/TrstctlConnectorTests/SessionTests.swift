@@ -200,8 +200,9 @@ struct SessionEndTests {
         try served.host.configure("edge", Scripted.config, secrets: ["token"])
         let apply = try served.host.start(.apply("edge"))
         let queued = try served.host.start(.apply("edge"))
-        let shutdown = try served.host.start(.shutdown(Wire.ShutdownRequest()))
-        let late = try served.host.start(.apply("edge"))
+        // In one write: a session that has ended already would not take the second.
+        let ids = try served.host.start(together: [.shutdown(Wire.ShutdownRequest()), .apply("edge")])
+        let (shutdown, late) = (ids[0], ids[1])
         var codes: [UInt32: Wire.Status.Code] = [:]
         var order: [UInt32] = []
         while order.last != shutdown {

@@ -90,7 +90,7 @@ struct ManifestParserTests {
               1: { certificate: 2026, key: 1e3 }
             """)
         #expect(manifest.plugins.first?.pins.map(\.hex) == [digits])
-        #expect(manifest.plugins.first?.grants.exec.first?.argv == ["/x", "80", "0x1f", "true"])
+        #expect(manifest.plugins.first?.grants.exec.first?.rule == ["/x", "80", "0x1f", "true"])
         #expect(manifest.credentials.first?.certificate == "/srv/op/2026")
     }
 

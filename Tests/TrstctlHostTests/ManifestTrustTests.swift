@@ -67,6 +67,16 @@ struct ManifestTrustTests {
         #expect(accepted.plugins.first?.confinement == .off)
     }
 
+    @Test func `Libraries are directories below one that is not the root`() throws {
+        let text = Self.plugin("libraries: [/opt/acme/lib, /usr/lib/swift/linux]")
+        let libraries = try ManifestSample.parse(text).plugins.first?.libraries
+        #expect(libraries == [try AbsolutePath("/opt/acme/lib"), try AbsolutePath("/usr/lib/swift/linux")])
+        for path in ["/", "/etc", "lib", "/opt/../etc/x", "/opt/acme/"] {
+            #expect(ManifestSample.error(Self.plugin("libraries: [\(path)]"))?.code == .badPath, "\(path)")
+        }
+        #expect(ManifestSample.error(Self.plugin("libraries: /opt/acme/lib"))?.code == .wrongType)
+    }
+
     static let bad: [(lines: String, code: ManifestError.Code)] = [
         ("confinement: none", .wrongType), ("confinement: Strict", .wrongType),
         ("acknowledge: [x]", .badAcknowledgement),

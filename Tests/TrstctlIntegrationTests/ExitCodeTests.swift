@@ -60,7 +60,9 @@ struct ExitCodeTests {
             (["apply", "nobody"], "the manifest has no target \"nobody\"; it has: one"),
             (["deploy"], "deploy"),
             (["apply", "--wrong"], "--wrong"),
-            (["apply", "--parallel", "many"], "many"),
+            (["apply", "--parallel", "many"], "many"), (["apply", "--parallel", "0"], "1 to 1024"),
+            (["plan", "--parallel", "1025"], "1 to 1024"), (["audit", "--last=-1"], "a number from 0"),
+            (["plan", "nobody"], "next: name one of these"),
             (["plugin", "inspect", "../nginx"], "is no connector name"),
             (["plugin", "pin", "Nginx"], "is no connector name"),
         ])

@@ -1,6 +1,7 @@
 import Testing
-import TrstctlPolicy
 import TrstctlSystem
+
+@testable import TrstctlPolicy
 
 /// A seeded generator (SplitMix64), so that a failure repeats.
 struct SeededGenerator: RandomNumberGenerator {
@@ -12,6 +13,13 @@ struct SeededGenerator: RandomNumberGenerator {
         mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
         return mixed ^ (mixed >> 31)
+    }
+}
+
+extension ArgumentPattern.Part {
+    /// The bytes of a text; of a hole none.
+    fileprivate var literal: [UInt8] {
+        if case .text(let text) = self { text } else { [] }
     }
 }
 
@@ -29,7 +37,9 @@ struct IntersectionProperties {
 
     static func dial(_ random: inout SeededGenerator) -> String {
         switch Int.random(in: 0...5, using: &random) {
-        case 0: "*.example.com:\(Int.random(in: 1...2, using: &random))"
+        case 0:
+            "*.example.com:\(Int.random(in: 1...2, using: &random))"
+                + (Bool.random(using: &random) ? " private" : "")
         case 1: "unix:\(path(&random))"
         default:
             "\(hosts.randomElement(using: &random) ?? "a"):\(Int.random(in: 1...2, using: &random))"
@@ -37,8 +47,29 @@ struct IntersectionProperties {
         }
     }
 
-    static func argv(_ random: inout SeededGenerator) -> [String] {
-        ["/x"] + (0..<Int.random(in: 0...2, using: &random)).map { _ in names.randomElement(using: &random) ?? "a" }
+    // Words that meet the holes below, just miss them, or hide behind a brace.
+    static let words = [
+        "a", "ab", "-a", "a-b", "f", "F", "_", "__", "0", "7", "07", "10", "99", "100", "{", "", "\u{E9}",
+        String(repeating: "a7", count: 32),
+    ]
+    static let holes = [
+        "{int}", "{int:0..9}", "{int:5..10}", "{int:10..99}", "{int:7..7}", "{fingerprint}", "{[a-z]:1..2}",
+        "{[a-f0-9-]:1..64}", "{[a-z_-]:1..1}", "{[A-Z_]:1..3}", "{[0-9]:1..1}", "{[0-9]:2..3}", "{[_]:1..2}",
+        "{[a-fA-F0-9_-]:2..255}", "{[0-9_-]:1..3}",
+    ]
+
+    /// An argument, as a rule or as a command has it, of parts that are divided in the same way.
+    static func argument(holes: Bool, _ random: inout SeededGenerator) -> String {
+        (0..<Int.random(in: 1...2, using: &random)).map { _ in
+            let word = words.randomElement(using: &random) ?? "a"
+            guard holes else { return word }
+            guard Int.random(in: 0...2, using: &random) > 0 else { return word.replacing("{", with: "{{") }
+            return Self.holes.randomElement(using: &random) ?? "{int}"
+        }.joined(separator: Bool.random(using: &random) ? "=" : "/")
+    }
+
+    static func argv(holes: Bool = false, _ random: inout SeededGenerator) -> [String] {
+        ["/x"] + (0..<Int.random(in: 0...2, using: &random)).map { _ in argument(holes: holes, &random) }
     }
 
     static func set(_ random: inout SeededGenerator) throws -> GrantSet {
@@ -46,7 +77,7 @@ struct IntersectionProperties {
         return try GrantSet.parse(
             read: count.map { _ in path(&random) + (Bool.random(using: &random) ? "/" : "") },
             write: count.map { _ in path(&random) + (Bool.random(using: &random) ? "/" : "") },
-            dial: count.map { _ in dial(&random) }, exec: count.map { _ in argv(&random) })
+            dial: count.map { _ in dial(&random) }, exec: count.map { _ in argv(holes: true, &random) })
     }
 
     static func operation(_ random: inout SeededGenerator) throws -> Operation {
@@ -93,6 +124,66 @@ struct IntersectionProperties {
                         == (Self.allows(declared, operation) && Self.allows(approved, operation)))
             }
         }
+    }
+
+    /// A command that a rule covers: each hole filled by chance with something that it accepts.
+    static func command(_ rule: ExecGrant, _ random: inout SeededGenerator) -> [Bytes] {
+        [rule.program.bytes]
+            + rule.arguments.map { pattern in
+                Bytes(
+                    pattern.parts.flatMap { part -> [UInt8] in
+                        guard case .hole(let hole) = part else { return part.literal }
+                        return text(in: hole, &random)
+                    })
+            }
+    }
+
+    static func text(in hole: Hole, _ random: inout SeededGenerator) -> [UInt8] {
+        switch hole {
+        case .number(let bounds):
+            let near = bounds.lowerBound...min(bounds.upperBound, bounds.lowerBound &+ 20)
+            return Array(String(Int64.random(in: Bool.random(using: &random) ? near : bounds, using: &random)).utf8)
+        case .word(let bytes, let lengths):
+            let all = (UInt8.min...UInt8.max).filter { bytes.contains($0) }
+            let longest = min(lengths.upperBound, lengths.lowerBound + 3)
+            return (0..<Int.random(in: lengths.lowerBound...longest, using: &random)).map { index in
+                let fitting = index == 0 ? all.filter { $0 != UInt8(ascii: "-") } : all
+                return fitting.randomElement(using: &random) ?? 0
+            }
+        }
+    }
+
+    @Test(arguments: [11, 12, 13])
+    func `What fills a rule's holes is covered, and by both rules when it fills their intersection`(
+        seed: UInt64
+    ) throws {
+        var random = SeededGenerator(state: seed)
+        var shared = 0
+        for _ in 0..<6000 {
+            let one = try ExecGrant(Self.argv(holes: true, &random))
+            let other = try ExecGrant(Self.argv(holes: true, &random))
+            #expect(one.coversCommands(of: one))
+            let command = Self.command(one, &random)
+            #expect(one.covers(command))
+            let both = ExecGrant.intersection(declared: one, approved: other)
+            #expect(ExecGrant.intersection(declared: other, approved: one) == both)
+            #expect((both?.covers(command) ?? false) == other.covers(command))
+            #expect(one.coversCommands(of: other) == (both == other))
+            guard let both else { continue }
+            shared += 1
+            let common = Self.command(both, &random)
+            #expect(one.covers(common) && other.covers(common) && both.covers(common))
+            #expect(try ExecGrant(rule: both.rule) == both)
+        }
+        #expect(shared > 500)
+    }
+
+    @Test func `Partial overlaps are intersected in bounded work`() throws {
+        let many = try GrantSet.parse(exec: (0..<128).map { ["/x", "{int:\($0)..\($0 + 1000)}"] })
+        let others = try GrantSet.parse(exec: (0..<128).map { ["/x", "{int:\(500 + $0 * 2)..\(2000 + $0)}"] })
+        let both = GrantSet.intersection(declared: many, approved: others)
+        #expect(both.exec.count <= 128 * 128)
+        #expect(Self.allows(both, .exec(argv: ["/x", "900"])) && !Self.allows(both, .exec(argv: ["/x", "499"])))
     }
 
     @Test func `More declared or more approved never allows less`() throws {

@@ -79,13 +79,14 @@ struct LintTests {
         #expect(left.count { $0.code == .unusedAcknowledgement } == 2)
     }
 
-    @Test func `A trusted key and an interpreter of any plugin are protected from every plugin`() throws {
+    @Test func `A trusted key, an interpreter and libraries of any plugin are protected from every plugin`() throws {
         var other = try plugin()
         other.name = try #require(ConnectorName("y"))
         other.signature = SignatureRule(
             policy: .required, keys: [KeyRule(id: try #require(EntryName("k")), source: .file("/srv/keys/k.pub"))])
         other.script = ScriptRule(interpreter: try path("/opt/py/bin/python3"), pins: [])
-        for write in ["/srv/keys/", "/srv/keys/k.pub", "/opt/py/"] {
+        other.libraries = [try path("/opt/acme/lib")]
+        for write in ["/srv/keys/", "/srv/keys/k.pub", "/opt/py/", "/opt/acme/", "/opt/acme/lib/python/x.py"] {
             let manifest = Manifest(plugins: [try plugin(write: [write]), other])
             #expect(Lint.findings(in: manifest, try context()).contains { $0.code == .replaces }, "\(write)")
         }

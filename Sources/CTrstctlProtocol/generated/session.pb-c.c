@@ -1614,7 +1614,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__capability_reason__descrip
   (ProtobufCMessageInit) trstctl__plugin__v1__capability_reason__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trstctl__plugin__v1__grant__field_descriptors[2] =
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__grant__field_descriptors[3] =
 {
   {
     "capability",
@@ -1640,15 +1640,28 @@ static const ProtobufCFieldDescriptor trstctl__plugin__v1__grant__field_descript
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "has_holes",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_BOOL,
+    0,   /* quantifier_offset */
+    offsetof(Trstctl__Plugin__V1__Grant, has_holes),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trstctl__plugin__v1__grant__field_indices_by_name[] = {
   0,   /* field[0] = capability */
+  2,   /* field[2] = has_holes */
   1,   /* field[1] = values */
 };
 static const ProtobufCIntRange trstctl__plugin__v1__grant__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor trstctl__plugin__v1__grant__descriptor =
 {
@@ -1658,7 +1671,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__grant__descriptor =
   "Trstctl__Plugin__V1__Grant",
   "trstctl.plugin.v1",
   sizeof(Trstctl__Plugin__V1__Grant),
-  2,
+  3,
   trstctl__plugin__v1__grant__field_descriptors,
   trstctl__plugin__v1__grant__field_indices_by_name,
   1,  trstctl__plugin__v1__grant__number_ranges,

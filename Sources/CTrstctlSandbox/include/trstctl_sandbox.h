@@ -1,4 +1,4 @@
-// The one function that starts a process, and the two kernel filters a connector runs under.
+// The one function that starts a process, and the Landlock ruleset that a connector runs under.
 //
 // Used for connectors (an executable descriptor, every layer) and for the commands the broker runs (an absolute path,
 // a clean environment). Linux 5.9 or later: clone3 with CLONE_CLEAR_SIGHAND (5.5) and close_range (5.9) have no
@@ -6,6 +6,8 @@
 #ifndef TRSTCTL_SANDBOX_H
 #define TRSTCTL_SANDBOX_H
 
+#include <linux/filter.h>
+#include <linux/landlock.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,10 +18,9 @@
 #define TRSTCTL_STAGES(X)                                                                                       \
     X(NONE, "none")                                                                                             \
     X(REQUEST, "request") /* it contradicts itself */                                                           \
-    X(THREAD, "spawn thread")                                                                                   \
     X(PIPE, "pipe")                                                                                             \
     X(CLONE, "clone3")                                                                                          \
-    X(REPORT, "report") /* the child ended with half a report */                                                \
+    X(REPORT, "report") /* half a report, or none in time */                                                    \
     X(USER_NAMESPACE, "user namespace")                                                                         \
     X(CGROUP, "cgroup")                                                                                         \
     X(SESSION, "setsid")                                                                                        \
@@ -58,7 +59,7 @@ enum trstctl_spawn_flag {
     TRSTCTL_SPAWN_NEW_SESSION = 1u << 0,     // setsid(2): own session and process group
     TRSTCTL_SPAWN_NO_NEW_PRIVS = 1u << 1,    // prctl(PR_SET_NO_NEW_PRIVS)
     TRSTCTL_SPAWN_DIE_WITH_HOST = 1u << 2,   // prctl(PR_SET_PDEATHSIG, SIGKILL), and a check that it is not too late
-    TRSTCTL_SPAWN_PRIVATE_UMASK = 1u << 3,   // umask 077
+    TRSTCTL_SPAWN_PRIVATE_UMASK = 1u << 3,   // umask 077; otherwise 022
     TRSTCTL_SPAWN_AT_ROOT = 1u << 4,         // chdir /
     TRSTCTL_SPAWN_DENY_WRITE_EXEC = 1u << 5, // prctl(PR_SET_MDWE), Linux 6.3
     // Each of these is empty when new, and ends with the process.
@@ -73,16 +74,15 @@ enum trstctl_spawn_flag {
     TRSTCTL_SPAWN_REHEARSAL = 1u << 12       // every step but the last: nothing runs, success is exit status 0
 };
 
-enum trstctl_seccomp_profile {
-    TRSTCTL_SECCOMP_NONE = 0,
-    TRSTCTL_SECCOMP_CONNECTOR  // the allowlist of seccomp.c; static and dynamic executables need the same calls
-};
+// The descriptor that a script has when its interpreter starts, which opens it as /proc/self/fd/3.
+enum { TRSTCTL_SCRIPT_SLOT = 3 };
 
 // Everything the child is. Descriptors are borrowed: they stay open in the caller and keep their flags.
 struct trstctl_spawn_request {
     // What runs: a descriptor (execveat with AT_EMPTY_PATH), or -1 and an absolute path.
     int executable;
     const char *path;
+    int script;         // stays open as TRSTCTL_SCRIPT_SLOT, or -1
     char *const *argv;  // NULL-terminated
     char *const *envp;  // NULL-terminated and complete: nothing is inherited
 
@@ -95,14 +95,21 @@ struct trstctl_spawn_request {
     uint32_t flags;  // TRSTCTL_SPAWN_*
 
     int landlock_ruleset;  // from trstctl_landlock_ruleset, or -1; needs NO_NEW_PRIVS
-    int seccomp_profile;   // TRSTCTL_SECCOMP_*; needs NO_NEW_PRIVS
+    // The filter of system calls, or NULL; needs NO_NEW_PRIVS. The child writes its process number into one instruction
+    // of its own copy, and passes the key as sixth argument of execveat, which takes five: the filter lets through
+    // the launcher's call and no other.
+    struct sock_filter *filter;
+    size_t filter_count;
+    size_t filter_pid;
+    uint64_t execute_key;
 
     // A group of version 2 (its directory, or -1) is where the child begins. One of version 1 it must join, through an
-    // open cgroup.procs file, and the kernel may then wait for an RCU grace period, some 10 ms.
+    // open `tasks` file.
     int cgroup;
     const int *cgroups;
     size_t cgroup_count;
     uint32_t user;       // uid and gid of the process, without supplementary groups or capabilities; 0 keeps the caller's
+    int patience;        // milliseconds until a start that neither succeeded nor failed is given up
     uint32_t failing;    // for tests: 1 << stage, of steps that fail with ENOSYS as if the kernel lacked them
 };
 
@@ -114,24 +121,17 @@ struct trstctl_spawn_result {
 };
 
 // Starts the process and waits until it runs the program or has failed. Returns 0, or -1 with stage and error set and
-// nothing left behind: no process, no descriptor. Thread-safe. All starts happen on one thread that never ends, because
-// the parent-death signal fires when the *thread* that cloned ends (PR_SET_PDEATHSIG(2const)).
+// nothing left behind: no process, no descriptor. Call it on a thread that never ends: the parent-death signal fires
+// when the *thread* that cloned ends (PR_SET_PDEATHSIG(2const)).
 int trstctl_spawn(const struct trstctl_spawn_request *request, struct trstctl_spawn_result *result);
 
 // True when the kernel knows PR_SET_MDWE.
 int trstctl_can_deny_write_exec(void);
 
-// Landlock access rights, landlock(7). Debian 12's header ends at REFER.
-#define TRSTCTL_LANDLOCK_EXECUTE 0x1u
-#define TRSTCTL_LANDLOCK_WRITE_FILE 0x2u
-#define TRSTCTL_LANDLOCK_READ_FILE 0x4u
-#define TRSTCTL_LANDLOCK_READ_DIR 0x8u
-#define TRSTCTL_LANDLOCK_MAKE_SOCK 0x200u
-
 // What may be done beneath (or with) an opened O_PATH descriptor.
 struct trstctl_landlock_rule {
     int descriptor;
-    uint64_t access;
+    uint64_t access;  // LANDLOCK_ACCESS_FS_*
 };
 
 // The Landlock ABI of the running kernel, or -1 with errno (ENOSYS: not built in, EOPNOTSUPP: switched off).

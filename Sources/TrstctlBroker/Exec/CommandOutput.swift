@@ -66,6 +66,9 @@ struct CommandOutputs {
         stderr = try CommandOutput(keeping: limit, program)
     }
 
+    /// True when nobody can write to either stream any more.
+    var areFinished: Bool { stdout.isFinished && stderr.isFinished }
+
     mutating func closeWriters() {
         stdout.closeWriter()
         stderr.closeWriter()
@@ -83,7 +86,7 @@ struct CommandOutputs {
         var isKilled = false
         while true {
             if isKilled || hasEnded {
-                if patience.hasPassed || (hasEnded && stdout.isFinished && stderr.isFinished) { return ending }
+                if patience.hasPassed || (hasEnded && areFinished) { return ending }
             } else if patience.hasPassed || interruption?.isRaised == true {
                 ending = interruption?.isRaised == true ? .interrupted : .timedOut
                 child.signalGroup(SIGKILL)

@@ -25,15 +25,16 @@ struct CommandResult: Sendable {
     var outcome: Outcome
     var stdout: CommandOutput.Kept
     var stderr: CommandOutput.Kept
+    /// True when the command ended, but something that it started keeps its output open.
+    var leftProcesses: Bool
 }
 
 /// The effect of running an operator's command.
 ///
 /// It takes a ticket and nothing else that names a program.
-/// Commands are the operator's, so no sandbox is put around them; but they inherit nothing: a fixed environment, the
-/// directory `/`, umask 077, their own session, default signal dispositions, no core dump, and the descriptors 0, 1
-/// and 2. A daemon that a command leaves behind is left alone. At the deadline the process group is killed; a
-/// descendant that made its own session by then is not reached.
+/// Commands are the operator's, so no sandbox is put around them; but they inherit little, see spec/grants.md. A daemon
+/// that a command leaves behind is left alone, because that is what starting a server is. At the deadline the process
+/// group is killed; a descendant that made its own session by then is not reached.
 enum CommandRun {
     /// The whole environment.
     static let environment: [Bytes] = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
@@ -51,10 +52,11 @@ enum CommandRun {
     static func run(
         _ ticket: ExecTicket, _ request: CommandRequest, interruption: Interruption? = nil
     ) throws(EffectError) -> CommandResult {
-        try checkProgram(ticket.program)
+        let program = try RunnableProgram(ticket, until: request.deadline)
         let input = try commandInput(request.stdin, ticket.program)
         var outputs = try CommandOutputs(keeping: request.outputLimit, ticket.program)
-        let child = try start(ticket, input: input?.raw, &outputs)
+        let child = try start(
+            program, ticket, input: input?.raw, hasSecretInput: request.stdin.isSecret, &outputs)
         withExtendedLifetime(input) {}
         let ending = outputs.drain(child, until: request.deadline, interruption: interruption)
         let status = child.reap(until: .after(milliseconds: 5_000))
@@ -67,17 +69,23 @@ enum CommandRun {
         case (.ended, .exited(let number)?): outcome = .exited(number)
         case (.ended, .signalled(let number)?): outcome = .signalled(number)
         }
-        return CommandResult(outcome: outcome, stdout: outputs.stdout.kept, stderr: outputs.stderr.kept)
+        return CommandResult(
+            outcome: outcome, stdout: outputs.stdout.kept, stderr: outputs.stderr.kept,
+            leftProcesses: ending == .ended && !outputs.areFinished)
     }
 
     private static func start(
-        _ ticket: ExecTicket, input: Int32?, _ outputs: inout CommandOutputs
+        _ program: borrowing RunnableProgram, _ ticket: ExecTicket, input: Int32?, hasSecretInput: Bool,
+        _ outputs: inout CommandOutputs
     ) throws(EffectError) -> ChildProcess {
         var request = SpawnRequest(
-            .path(ticket.program.bytes), arguments: ticket.argv, standardOutput: outputs.stdout.writer,
+            program.program(ticket.program), arguments: ticket.argv, standardOutput: outputs.stdout.writer,
             standardError: outputs.stderr.writer)
         request.environment = environment
         request.standardInput = input
+        // A server that the command starts is to make its files as the one that the system starts does; but what a
+        // command makes of a key is not for others.
+        request.hasPrivateUmask = hasSecretInput
         // A daemon is still in the group between its parent's exit and its setsid: it must not be hit.
         request.groupEndsWithLeader = false
         do throws(SpawnError) {
@@ -88,34 +96,6 @@ enum CommandRun {
             throw EffectError(
                 .notExecutable, object: ticket.program.description, error.description,
                 fix: "check the program and, for a script, its interpreter: file \(ticket.program)")
-        }
-    }
-
-    /// Refuses what would run with other rights than the host's, or what anybody could have written.
-    ///
-    /// A plan checks no more than this.
-    static func checkProgram(_ program: AbsolutePath) throws(EffectError) {
-        let opened = program.bytes.withCString { path in
-            trstctl_openat2(
-                AT_FDCWD, path, UInt64(TRSTCTL_O_PATH) | UInt64(O_CLOEXEC), 0, UInt64(TRSTCTL_RESOLVE_NO_MAGICLINKS))
-        }
-        guard opened >= 0 else { throw .file("cannot run", program, errno: errno) }
-        let file = OwnedDescriptor(opened)
-        var status = stat()
-        guard fstat(file.raw, &status) == 0 else { throw .file("cannot run", program, errno: errno) }
-        let object = program.description
-        guard status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o111 != 0 else {
-            throw EffectError(.notExecutable, object: object, "\(program) is not an executable file")
-        }
-        guard status.st_mode & 0o6000 == 0 else {
-            throw EffectError(
-                .privileged, object: object, "\(program) has a set-user-id or set-group-id bit, and is not run",
-                fix: "grant a program without it, and run trstctl as the user that the program needs")
-        }
-        guard status.st_mode & 0o002 == 0 else {
-            throw EffectError(
-                .privileged, object: object, "\(program) can be changed by everybody, and is not run",
-                fix: "chmod o-w \(program)")
         }
     }
 }

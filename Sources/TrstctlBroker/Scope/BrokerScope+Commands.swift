@@ -17,7 +17,7 @@ extension BrokerScope {
             }
             count += 1
             if rights == .recording {
-                try CommandRun.checkProgram(ticket.program)
+                _ = try RunnableProgram(ticket, until: patience.deadline)
                 files.withLock { $0.note(command: ticket.grant) }
                 return Effect(result: .exec(Wire.ExecResponse(outcome: .exited, planned: true)), isPlanned: true)
             }
@@ -51,7 +51,7 @@ extension CommandResult {
 
     fileprivate var text: String {
         switch outcome {
-        case .exited(let status): "exit status \(status)"
+        case .exited(let status): "exit status \(status)" + (leftProcesses ? ", and left a process running" : "")
         case .signalled(let signal): "signal \(signal)"
         case .timedOut: "killed at its deadline"
         }

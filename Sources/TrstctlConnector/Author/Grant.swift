@@ -44,6 +44,7 @@ public struct CapabilityNeed: Sendable {
 public struct Grant: Sendable {
     let capability: Capability
     let values: [Bytes]
+    var hasHoles = false
 
     /// Reading one file, or everything below a directory when the path ends with a slash.
     public static func read(_ path: String) -> Grant { Grant(capability: .readFiles, values: [Bytes(path)]) }
@@ -62,5 +63,13 @@ public struct Grant: Sendable {
         Grant(capability: .run, values: command.map { Bytes($0) })
     }
 
-    var message: Wire.Grant { Wire.Grant(capability: capability.message, values: values) }
+    /// Running any command of this form: after the program's absolute path, `{fingerprint}`, `{int}`, `{int:1..65535}`
+    /// and `{[a-z0-9-]:1..32}` stand for words that are known only later, and `{{` for one brace.
+    ///
+    /// The operator has to approve the form, so keep it narrow, and prefer `run(_:)` where every word is known.
+    public static func run(form command: [String]) -> Grant {
+        Grant(capability: .run, values: command.map { Bytes($0) }, hasHoles: true)
+    }
+
+    var message: Wire.Grant { Wire.Grant(capability: capability.message, values: values, hasHoles: hasHoles) }
 }

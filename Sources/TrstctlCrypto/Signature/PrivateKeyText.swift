@@ -5,7 +5,10 @@ import TrstctlSystem
 enum PrivateKeyText {
     /// The one block that is an unencrypted private key; blocks that are none (EC PARAMETERS) are ignored.
     static func block(of file: Bytes) throws(SignatureKeyError) -> Bytes {
-        guard !file.isEmpty else { throw SignatureKeyError(.empty, "the private key is empty") }
+        guard !file.isEmpty else {
+            throw SignatureKeyError(
+                .empty, "the private key is empty", next: "did the command that should write it say something?")
+        }
         let blocks: [PEMBlock]
         do throws(PEMError) {
             blocks = try PEM.blocks(in: file)

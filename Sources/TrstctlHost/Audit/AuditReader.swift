@@ -28,6 +28,28 @@ package struct AuditResult: Codable, Sendable {
     package var records: [AuditRecord]
     /// Lines that are no audit records: the log was damaged or edited.
     package var damagedLines: Int
+
+    package init(records: [AuditRecord] = [], damagedLines: Int = 0) {
+        self.records = records
+        self.damagedLines = damagedLines
+    }
+
+    /// Adds what a query asks for in some bytes of a log, of which it keeps the newest.
+    ///
+    /// - Parameters:
+    ///   - bytes: whole lines.
+    ///   - query: what to keep.
+    package mutating func add(_ bytes: [UInt8], _ query: AuditQuery) {
+        let decoder = JSONDecoder()
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            guard let record = try? decoder.decode(AuditRecord.self, from: Data(line)) else {
+                damagedLines += 1
+                continue
+            }
+            if query.matches(record) { records.append(record) }
+        }
+        if records.count > query.last { records.removeFirst(records.count - query.last) }
+    }
 }
 
 extension Host {
@@ -36,30 +58,22 @@ extension Host {
     /// - Throws: `StateError` when there is a log that cannot be read.
     package func audit(_ query: AuditQuery) throws(StateError) -> AuditResult {
         let directory = StateDirectory(options.stateDirectory).path
-        var result = AuditResult(records: [], damagedLines: 0)
-        let decoder = JSONDecoder()
+        var result = AuditResult()
         let names = (1...AuditLog.olderFiles).reversed().map { "\(AuditLog.name).\($0)" } + [AuditLog.name]
-        for name in names {
-            for line in try AuditReader.lines(directory + "/" + name) {
-                guard let record = try? decoder.decode(AuditRecord.self, from: Data(line)) else {
-                    result.damagedLines += 1
-                    continue
-                }
-                if query.matches(record) { result.records.append(record) }
-            }
-            if result.records.count > query.last { result.records.removeFirst(result.records.count - query.last) }
-        }
+        for name in names { result.add(try AuditReader.content(directory + "/" + name), query) }
         return result
     }
 }
 
 private enum AuditReader {
-    /// The lines of one file; none when there is no file.
-    static func lines(_ path: String) throws(StateError) -> [ArraySlice<UInt8>] {
+    /// The bytes of one file; none when there is no file.
+    static func content(_ path: String) throws(StateError) -> [UInt8] {
         let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
         guard number >= 0 else {
             if errno == ENOENT || errno == ENOTDIR { return [] }
-            throw StateError(description: "\(SystemError.last("open", path))")
+            throw StateError(
+                description:
+                    "\(SystemError.last("open", path)): see whose it is, or name another directory with --state-dir")
         }
         let file = OwnedDescriptor(number)
         var bytes: [UInt8] = []
@@ -68,10 +82,15 @@ private enum AuditReader {
         while bytes.count < Int(AuditLog.fileLimit) * 2 {
             let count = read(file.raw, &buffer, buffer.count)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else { throw StateError(description: "\(SystemError.last("read", path))") }
+            guard count >= 0 else {
+                throw StateError(
+                    description:
+                        "\(SystemError.last("read", path)): see whose it is, or name another directory with --state-dir"
+                )
+            }
             if count == 0 { break }
             bytes += buffer[..<count]
         }
-        return bytes.split(separator: UInt8(ascii: "\n"))
+        return bytes
     }
 }

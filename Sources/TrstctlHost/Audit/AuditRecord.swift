@@ -48,9 +48,7 @@ package struct AuditRecord: Codable, Hashable, Sendable {
         self.outcome = outcome
     }
 
-    /// - Parameters:
-    ///   - scope: the host's call; nil for a brokered call that belongs to none.
-    ///   - target: the target of that call.
+    /// A brokered call; one that belongs to no call of the host has neither scope nor target.
     init(
         _ record: EffectRecord, scope: String?, target: String?, connector: String, digest: String, run: String
     ) {

@@ -132,6 +132,7 @@ package final class ConnectorPool: Sendable {
                 stray: stray(of: report))
             var request = SessionRequest(name: name.text) { await scopes.answer($0) }
             request.confinement = confinement(name, isAsking)
+            request.libraries = options.manifest?.manifest.plugin(name)?.libraries ?? []
             request.timeouts = options.timeouts
             request.runtimeBase = options.runtimeBase
             request.host.version = options.hostVersion
@@ -235,7 +236,7 @@ package final class ConnectorPool: Sendable {
                 Task.isCancelled
                     ? "the start of \(name) was cancelled"
                     : "the connector \(name) could not be found and read within \(patience) ms: its file system does "
-                        + "not answer")
+                        + "not answer\n  next: see what is mounted there with findmnt")
         }
         return try result.get()
     }

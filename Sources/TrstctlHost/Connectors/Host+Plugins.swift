@@ -87,7 +87,8 @@ extension Host {
         report.rejected = lookup.rejections.map(\.description)
         guard let candidate = lookup.candidate else {
             report.pin = lookup.rejections.isEmpty ? .missing : .refused
-            report.reason = lookup.rejections.first?.description ?? "no \(name.executableFileName) in the search path"
+            report.reason =
+                "\(NotFound(name: name, searched: searchPath.directories.map(\.path), rejections: lookup.rejections))"
             return report
         }
         report.path = printable(candidate.path)
@@ -122,7 +123,8 @@ extension Host {
     func connectorName(_ text: String) throws(UsageError) -> ConnectorName {
         guard let name = ConnectorName(text) else {
             throw UsageError(
-                "\"\(printable(text))\" is no connector name: a letter a-z, then up to 62 of a-z, 0-9 and -")
+                "\"\(printable(text))\" is no connector name: a letter a-z, then up to 62 of a-z, 0-9 and -\n"
+                    + "  next: trstctl plugin list shows what there is")
         }
         return name
     }

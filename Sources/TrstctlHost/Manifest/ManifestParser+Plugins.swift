@@ -6,7 +6,7 @@ extension ManifestParser {
     static let maximumPins = 16
 
     /// The keys of one plugin.
-    static let pluginKeys = ["sha256", "grants", "signature", "confinement", "script", "acknowledge"]
+    static let pluginKeys = ["sha256", "grants", "signature", "confinement", "script", "libraries", "acknowledge"]
 
     /// One entry of `plugins:`.
     static func plugin(
@@ -25,6 +25,9 @@ extension ManifestParser {
             plugin.signature = try self.signature(signature, "\(what).signature", scope)
         }
         if let script = fields["script"] { plugin.script = try self.script(script, "\(what).script", scope) }
+        if let libraries = fields["libraries"] {
+            plugin.libraries = try self.libraries(libraries.value, "\(what).libraries", scope)
+        }
         if let acknowledge = fields["acknowledge"] {
             plugin.acknowledged = try acknowledgements(acknowledge.value, "\(what).acknowledge", scope)
         }
@@ -79,16 +82,15 @@ extension ManifestParser {
         _ item: YAMLNode, of capability: Capability, _ what: String, to grants: inout GrantSet,
         _ scope: ManifestScope
     ) throws(ManifestError) {
-        let argv =
-            capability == .processExec
-            ? try strings(item, "a command of \(what)", atMost: ExecGrant.maximumArguments, scope)
-            : [try scope.text(item, "an item of \(what)")]
+        let command = capability == .processExec ? try self.command(item, "a command of \(what)", scope) : nil
+        let text = command == nil ? try scope.text(item, "an item of \(what)") : ""
         do throws(GrammarError) {
             switch capability {
-            case .fsRead: grants.read.append(try PathGrant(resolved(argv, scope)))
-            case .fsWrite: grants.write.append(try PathGrant(resolved(argv, scope)))
-            case .netDial: grants.dial.append(try DialGrant(argv.first ?? ""))
-            case .processExec: grants.exec.append(try ExecGrant(argv))
+            case .fsRead: grants.read.append(try PathGrant(resolved(text, scope)))
+            case .fsWrite: grants.write.append(try PathGrant(resolved(text, scope)))
+            case .netDial: grants.dial.append(try DialGrant(text))
+            case .processExec:
+                grants.exec.append(try ExecGrant(command?.rule ?? [], terms: command?.terms ?? ExecTerms()))
             }
         } catch {
             throw scope.error(
@@ -96,10 +98,42 @@ extension ManifestParser {
         }
     }
 
+    /// A command: its texts, or a mapping of them and of what is asked of the program.
+    private static func command(
+        _ item: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> (rule: [String], terms: ExecTerms) {
+        guard case .mapping = item.content else {
+            return (try strings(item, what, atMost: ExecGrant.maximumArguments, scope), ExecTerms())
+        }
+        let fields = try scope.mapping(item, what, keys: ["argv", "sha256", "setuid"])
+        guard let argv = fields["argv"] else { throw scope.missing("argv", in: what, at: item.start) }
+        var pins: [SHA256Digest] = []
+        if let sha256 = fields["sha256"] {
+            pins = try digests(
+                sha256.value, "sha256 of \(what)", atMost: ExecTerms.maximumPins,
+                nextStep: "run: sha256sum on the program's file", scope)
+            guard !pins.isEmpty else {
+                throw scope.error(
+                    .badPin, at: sha256.value.start, "expected a digest in sha256 of \(what), found none",
+                    nextStep: "run: sha256sum on the program's file, or remove the key: any content is then accepted")
+            }
+        }
+        var allowsSetuid = false
+        if let setuid = fields["setuid"] {
+            guard case .scalar(let scalar) = setuid.value.content, case .boolean(let value) = scalar.plainMeaning else {
+                throw scope.wrongType(setuid.value, "setuid of \(what)", "true or false")
+            }
+            allowsSetuid = value
+        }
+        return (
+            try strings(argv.value, "argv of \(what)", atMost: ExecGrant.maximumArguments, scope),
+            ExecTerms(pins: pins, allowsSetuid: allowsSetuid)
+        )
+    }
+
     // The operator's own text is joined as it stands, so that a `..` in it is refused like everywhere else.
-    private static func resolved(_ texts: [String], _ scope: ManifestScope) -> Bytes {
-        let text = texts.first ?? ""
-        return text.isEmpty ? Bytes() : scope.resolve(text)
+    private static func resolved(_ text: String, _ scope: ManifestScope) -> Bytes {
+        text.isEmpty ? Bytes() : scope.resolve(text)
     }
 
     /// A list of texts as they are written.

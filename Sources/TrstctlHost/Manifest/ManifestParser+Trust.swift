@@ -134,6 +134,31 @@ extension ManifestParser {
         return ScriptRule(interpreter: path, pins: digests)
     }
 
+    /// Directories of libraries; never the whole file system, because a connector can read all that is beneath.
+    static func libraries(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> [AbsolutePath] {
+        var paths: [AbsolutePath] = []
+        for item in try scope.list(node, what, atMost: Plugin.maximumLibraries) {
+            let text = try scope.text(item, "an item of \(what)")
+            let path: AbsolutePath
+            do throws(GrammarError) {
+                path = try AbsolutePath(text)
+            } catch {
+                throw scope.error(
+                    .badPath, at: item.start, "an item of \(what): \(error)",
+                    nextStep: "write the absolute path of a directory that holds libraries and nothing else")
+            }
+            guard path.components.count > 1 else {
+                throw scope.error(
+                    .badPath, at: item.start, "an item of \(what) is too wide: \(path)",
+                    nextStep: "write the absolute path of a directory that holds libraries and nothing else")
+            }
+            paths.append(path)
+        }
+        return paths
+    }
+
     /// The risks that are accepted by name.
     static func acknowledgements(
         _ node: YAMLNode, _ what: String, _ scope: ManifestScope

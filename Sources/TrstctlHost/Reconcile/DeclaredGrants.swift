@@ -34,11 +34,17 @@ enum DeclaredGrants {
     }
 
     private static func add(_ grant: Wire.Grant, to set: inout GrantSet) throws {
+        guard !grant.hasHoles || grant.capability == .processExec else {
+            throw ConfigError(
+                description:
+                    "the connector declares holes in a grant that is no command: this is a bug of the connector")
+        }
         switch grant.capability {
         case .fsRead: set.read.append(try PathGrant(try single(grant)))
         case .fsWrite: set.write.append(try PathGrant(try single(grant)))
         case .netDial: set.dial.append(try DialGrant(try single(grant)))
-        case .processExec: set.exec.append(try ExecGrant(argv: grant.values))
+        case .processExec:
+            set.exec.append(grant.hasHoles ? try ExecGrant(rule: grant.values) : try ExecGrant(argv: grant.values))
         case .capabilityUnspecified, .unrecognized:
             throw ConfigError(
                 description: "the connector declares a capability with number \(grant.capability.rawValue), which this "

@@ -83,7 +83,8 @@ struct TargetReconciler: Sendable {
         let planned = try await work.rehearse()
         report.changes = planned.changes
         guard !planned.changes.isEmpty || planned.wouldChange else {
-            guard live.isInSync || live.fingerprint == credential.fingerprint else {
+            // A connector that cannot tell a fingerprint is believed, and a probe proves it; one that tells another is not.
+            guard live.fingerprint == credential.fingerprint || (live.isInSync && live.fingerprint.isEmpty) else {
                 throw Failure(
                     stage: .plan, code: ReasonCode(.notLive),
                     summary: "the connector has nothing to do, yet the credential is not live",

@@ -36,8 +36,6 @@ package struct ReasonCode: Hashable, Sendable, CustomStringConvertible {
         case changedNothing = "changed-nothing"
         /// The host itself did not see the deployed certificate served.
         case notServed = "not-served"
-        /// A file could not be put back.
-        case notPutBack = "not-put-back"
         /// A brokered call that belongs to no scope that is open.
         case noScope = "no-scope"
         /// The state directory cannot be used, or another run uses it.
@@ -119,7 +117,10 @@ extension VerificationError.Code {
         case .interpreter(.other): "interpreter-other"
         case .interpreter(.badFirstLine): "interpreter-line"
         case .interpreter: "interpreter-unusable"
-        case .signature(let word, _): word
+        // `key-mismatch` alone would be the credential's key.
+        case .signature(let word, _):
+            ["signature-", "bundle-", "minisign-", "trusted-"].contains(where: word.hasPrefix)
+                ? word : "signature-" + word
         case .tooSlow: "too-slow"
         case .changedWhileReading: "changed-while-reading"
         case .failed: "system"

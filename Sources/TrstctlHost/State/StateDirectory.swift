@@ -43,7 +43,11 @@ package struct StateDirectory: Sendable {
         try makeDirectories()
         let file = path + "/apply.lock"
         let number = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard number >= 0 else { throw StateError(description: "\(SystemError.last("open", file))") }
+        guard number >= 0 else {
+            throw StateError(
+                description:
+                    "\(SystemError.last("open", file)): see whose it is, or name another directory with --state-dir")
+        }
         let descriptor = OwnedDescriptor(number)
         guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
             var buffer = [UInt8](repeating: 0, count: 32)

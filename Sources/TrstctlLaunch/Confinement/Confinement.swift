@@ -49,7 +49,7 @@ package struct Confinement: Sendable {
             planned.insert(layer)
             if faults.skipped.contains(layer) { try leaveOut(layer, "left out for a test", isFault: true) }
         }
-        if let reason = landlock.reason { try leaveOut(.landlock, reason) }
+        if let error = landlock.error { try leaveOut(.landlock, error) }
         if planned.contains(.memoryDenyWriteExecute), !KernelConfinement.canDenyWriteExecute {
             try leaveOut(.memoryDenyWriteExecute, "this kernel has no PR_SET_MDWE")
         }
@@ -69,7 +69,7 @@ package struct Confinement: Sendable {
 
     private static func landlock(
         _ profile: SandboxProfile, _ runDirectory: borrowing OwnedDescriptor
-    ) throws(ConfinementError) -> (ruleset: LandlockRuleset?, reason: String?) {
+    ) throws(ConfinementError) -> (ruleset: LandlockRuleset?, error: SystemError?) {
         let grants = try profile.grants()
         var rules = grants.map { (descriptor: $0.descriptor.raw, access: $0.access) }
         rules.append((descriptor: runDirectory.raw, access: .makeSocket))
@@ -77,7 +77,7 @@ package struct Confinement: Sendable {
         do throws(SystemError) {
             return (try LandlockRuleset(rules), nil)
         } catch {
-            return (nil, "\(error)")
+            return (nil, error)
         }
     }
 
@@ -91,7 +91,7 @@ package struct Confinement: Sendable {
             }
             hold = Hold(user: user, group: hold.group)
         } catch {
-            try leaveOut(.user, "\(error)")
+            try leaveOut(.user, error)
         }
     }
 
@@ -100,8 +100,17 @@ package struct Confinement: Sendable {
         do throws(SystemError) {
             hold = Hold(user: hold.user, group: try ControlGroup(limits))
         } catch {
-            try leaveOut(.cgroup, "\(error)")
+            try leaveOut(.cgroup, error)
         }
+    }
+
+    /// Goes on without a layer that the machine does not offer; what it merely ran out of is a refusal in every mode,
+    /// because the next start would have the layer again.
+    private mutating func leaveOut(_ layer: Layer, _ error: SystemError) throws(ConfinementError) {
+        guard ![EMFILE, ENFILE, ENOMEM, ENOBUFS, EAGAIN].contains(error.errno) else {
+            throw ConfinementError(.preparation(error))
+        }
+        try leaveOut(layer, error.description)
     }
 
     /// Goes on without a layer where the mode allows that.
@@ -129,8 +138,7 @@ package struct Confinement: Sendable {
         guard let layer = planned.first(where: { $0.stages.contains(error.stage) }) else {
             throw ConfinementError(.start(error))
         }
-        let reason = SystemError(stage: error.stage, errno: error.errno).description
-        try leaveOut(layer, reason)
+        try leaveOut(layer, SystemError(stage: error.stage, errno: error.errno))
     }
 
     /// The layers a process is under once `apply` and `ChildProcess.spawn` have succeeded.
@@ -189,7 +197,7 @@ package struct Confinement: Sendable {
 
     /// True when the file that runs should not be readable for the process: the kernel then lets nobody of the same user
     /// trace it or read its memory (`would_dump` in ptrace(2): "dumpable").
-    fileprivate var hidesProgram: Bool { hold.user != nil && profile.kind == .staticELF }
+    fileprivate var hidesProgram: Bool { hold.user != nil && profile.kind == .staticELF && !profile.isScript }
 }
 
 /// What a confined process holds: its uid and its group.
@@ -248,12 +256,13 @@ extension VerifiedExecutable {
     ) throws(ConfinementError) -> ChildProcess {
         while true {
             var request = SpawnRequest(
-                .descriptor(descriptor), arguments: [Bytes(name.executableFileName)], standardOutput: standardOutput,
-                standardError: standardError)
+                .descriptor(program), arguments: arguments, standardOutput: standardOutput, standardError: standardError
+            )
+            if interpreter != nil { request.script = descriptor }
             request.environment = environment
             confinement.apply(to: &request)
             // The seals leave the mode alone, except for the execute bits.
-            fchmod(descriptor, confinement.hidesProgram ? 0o111 : 0o555)
+            fchmod(program, confinement.hidesProgram ? 0o111 : 0o555)
             do throws(SpawnError) {
                 return try ChildProcess.spawn(request)
             } catch {

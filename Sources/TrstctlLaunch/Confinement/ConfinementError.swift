@@ -1,3 +1,4 @@
+import TrstctlPolicy
 package import TrstctlProcess
 package import TrstctlSystem
 
@@ -9,6 +10,8 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
         case unsupportedKind(ExecutableKind)
         /// The dynamic linker that the executable names is not one that only root may change.
         case untrustedInterpreter(Bytes)
+        /// A directory of libraries that is none, or that others than root and the caller can change.
+        case untrustedLibrary(Bytes)
         /// The layer cannot be applied here, for this reason, and what can be done about it.
         case layer(Layer, String, wayOut: String)
         /// The host ran out of something before it came to the layers.
@@ -22,6 +25,7 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
             case .unsupportedKind(.script): "script"
             case .unsupportedKind: "executable-format"
             case .untrustedInterpreter: "untrusted-linker"
+            case .untrustedLibrary: "untrusted-library"
             case .layer: "layer-missing"
             case .preparation: "no-resources"
             case .start: "spawn"
@@ -38,12 +42,14 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
     package var description: String {
         switch code {
         case .unsupportedKind(.script):
-            "a script cannot be confined: its digest covers neither its interpreter nor what it imports; "
-                + "next: build the connector as a static executable"
+            "a script has no interpreter that was verified; next: name it in the manifest, under script:"
         case .unsupportedKind(let kind): "cannot run: \(kind); next: install the build for this machine"
         case .untrustedInterpreter(let path):
             "the dynamic linker \(String(decoding: path.array, as: UTF8.self).debugDescription) does not belong to root, "
                 + "or others may write to it; next: build the connector as a static executable"
+        case .untrustedLibrary(let path):
+            "the directory of libraries \(printable(path)) is not there, or others than root and you may write to it; "
+                + "next: chmod go-w, or correct libraries: in the manifest"
         case .layer(let layer, let reason, let wayOut):
             "the sandbox layer \(layer) cannot be applied: \(reason); the connector was not started; next: \(wayOut), "
                 + "or set `confinement: best-effort` for this connector to run it without; "

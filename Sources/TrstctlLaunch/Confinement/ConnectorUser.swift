@@ -37,6 +37,10 @@ package final class ConnectorUser: Sendable {
         throw SystemError(stage: "reserve a uid for the connector in", object: directory, errno: EUSERS)
     }
 
+    /// Releases the number at once: a process that is being started elsewhere in the host has a copy of the descriptor
+    /// until it executes its program, and closing ours would leave the lock with it (flock(2)).
+    deinit { _ = flock(lock.raw, LOCK_UN) }
+
     private static func open(_ path: String) throws(SystemError) -> OwnedDescriptor {
         if let parent = path.lastIndex(of: "/"), parent != path.startIndex { mkdir(String(path[..<parent]), 0o711) }
         if mkdir(path, 0o700) == -1 && errno != EEXIST { throw SystemError.last("mkdir", path) }

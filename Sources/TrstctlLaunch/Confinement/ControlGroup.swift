@@ -45,7 +45,9 @@ package final class ControlGroup: Sendable {
                             open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
                         })
                 } else {
-                    let path = directory + "/cgroup.procs"
+                    // Not cgroup.procs: a thread that moves itself does not wait for a grace period of the kernel's RCU,
+                    // a process does, some 10 ms (cgroup_procs_write_start, Linux 5.5). The child has one thread.
+                    let path = directory + "/tasks"
                     processes.append(
                         SharedDescriptor(try retryingInterrupts("open", path) { open(path, O_WRONLY | O_CLOEXEC) }))
                 }
@@ -67,20 +69,6 @@ package final class ControlGroup: Sendable {
             for _ in 0..<50 where rmdir(directory) == -1 && errno == EBUSY { usleep(1_000) }
         }
     }
-
-    /// Makes the next joining of a version 1 group quick, on a thread of its own.
-    ///
-    /// Whoever moves a process between groups may have to wait some milliseconds for a grace period of the kernel's RCU;
-    /// whoever comes soon after does not. So this host moves itself to where it is already, while the executable is
-    /// still being copied and hashed. It changes nothing, and nothing depends on it.
-    static func warmUp() {
-        guard let hierarchy = hierarchies.first(where: { !$0.isUnified && $0.controllers.contains("pids") }) else {
-            return
-        }
-        warmer.submit { _ = TextFile.put("0", into: hierarchy.own + "/cgroup.procs") }
-    }
-
-    private static let warmer = WorkerPool(maximumThreads: 1)
 
     /// Puts the child into the groups.
     func apply(to confinement: inout KernelConfinement) {

@@ -54,7 +54,8 @@ package struct KernelOffer: Sendable {
     /// Rehearses the layer alone, with what it cannot do without.
     private static func attempt(_ layer: Layer, _ host: HostPrivilege) throws(SystemError) -> String {
         var confinement = KernelConfinement()
-        if host == .unprivileged { confinement.isolation.insert(.user) }
+        // The others are applied also where there are no user namespaces.
+        if host == .unprivileged, layer.needsPrivileges { confinement.isolation.insert(.user) }
         switch layer {
         case .user:
             guard host == .root else {

@@ -59,6 +59,16 @@ extension Layer {
     /// to it, which is the rule and not the exception.
     func isRequired(of host: HostPrivilege) -> Bool { !(self == .cgroup && host == .unprivileged) }
 
+    /// True for what an unprivileged host can apply in a user namespace only.
+    var needsPrivileges: Bool {
+        switch self {
+        case .user, .network, .ipc, .uts, .cgroupNamespace, .proc: true
+        case .cgroup, .resourceLimits, .parentDeathSignal, .noNewPrivileges, .memoryDenyWriteExecute, .landlock,
+            .seccomp:
+            false
+        }
+    }
+
     /// What this one cannot do without.
     var needs: Layer? { self == .landlock || self == .seccomp ? .noNewPrivileges : nil }
 

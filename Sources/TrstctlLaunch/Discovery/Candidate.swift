@@ -47,6 +47,12 @@ package struct NotFound: Error, Sendable, CustomStringConvertible {
     package let searched: [Bytes]
     package let rejections: [Rejection]
 
+    package init(name: ConnectorName, searched: [Bytes], rejections: [Rejection]) {
+        self.name = name
+        self.searched = searched
+        self.rejections = rejections
+    }
+
     package var description: String {
         let places = searched.map { "\n  searched: \(printable($0))" }.joined()
         let reasons = rejections.map { "\n  rejected: \($0)" }.joined()

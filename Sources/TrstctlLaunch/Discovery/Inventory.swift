@@ -1,5 +1,6 @@
 import CTrstctlSystem
 import Glibc
+import TrstctlCrypto
 package import TrstctlPolicy
 import TrstctlSystem
 
@@ -67,11 +68,23 @@ extension Discovery {
             let rest = file.dropFirst(prefix.count)
             if rest.allSatisfy({ $0 < 0x80 }), let name = ConnectorName(String(decoding: rest, as: UTF8.self)) {
                 names.insert(name.text)
+            } else if isSignature(rest) {
+                continue
             } else if rejections.count < maximumConnectors {
                 let path = Bytes(directory.path.array + [UInt8(ascii: "/")] + file)
                 rejections.append(Rejection(path: path, reason: .badName))
             }
         }
         return rejections
+    }
+
+    /// Whether it is the name of a connector's signature, which belongs beside the executable.
+    private static func isSignature(_ rest: ArraySlice<UInt8>) -> Bool {
+        SignatureFile.suffixes.contains { suffix in
+            let name = rest.dropLast(suffix.utf8.count)
+            return name.count + suffix.utf8.count == rest.count
+                && rest.suffix(suffix.utf8.count).elementsEqual(suffix.utf8)
+                && ConnectorName(String(decoding: name, as: UTF8.self)) != nil
+        }
     }
 }

@@ -56,7 +56,13 @@ package final class EventLoop: TaskExecutor {
         guard epoll >= 0, wake >= 0, trstctl_epoll_add(epoll, wake, TRSTCTL_EPOLL_IN, EventLoop.wakeToken) == 0 else {
             fatalError("cannot start the event loop: \(SystemError.last("epoll"))")
         }
-        Worker.startThread { EventLoop.shared.run() }
+        // What the system lacks for a thread it often has a moment later; without this one nothing could be done.
+        var attempts = 0
+        while !Worker.startThread({ EventLoop.shared.run() }) {
+            attempts += 1
+            guard attempts < 100 else { fatalError("cannot start the event loop: no thread") }
+            usleep(10_000)
+        }
     }
 
     // MARK: - Tasks

@@ -63,7 +63,22 @@ package final class WorkerPool: Sendable {
         if mustStart { condition.state.pointee.threads += 1 }
         pthread_cond_signal(condition.signal)
         pthread_mutex_unlock(condition.mutex)
-        if mustStart { Worker.startThread { WorkerPool.work(condition) } }
+        if mustStart, !Worker.startThread({ WorkerPool.work(condition) }) { goOnWithoutThread() }
+    }
+
+    /// Leaves the work to the threads that there are; without any it is done here, because nobody else would.
+    private func goOnWithoutThread() {
+        let condition = condition
+        pthread_mutex_lock(condition.mutex)
+        condition.state.pointee.threads -= 1
+        var works: [@Sendable () -> Void] = []
+        if condition.state.pointee.threads == 0 {
+            works = Array(condition.state.pointee.queue[condition.state.pointee.first...])
+            condition.state.pointee.queue.removeAll()
+            condition.state.pointee.first = 0
+        }
+        pthread_mutex_unlock(condition.mutex)
+        for work in works { work() }
     }
 
     private static func work(_ condition: Condition) {
@@ -95,21 +110,25 @@ enum Worker {
         init(_ run: @Sendable @escaping () -> Void) { self.run = run }
     }
 
-    /// Starts a detached thread with a 1 MiB stack; a failure to start one is fatal, because nothing could go on.
-    static func startThread(_ body: @Sendable @escaping () -> Void) {
+    /// Starts a detached thread with a 1 MiB stack.
+    ///
+    /// - Returns: false when the system has none to give (pthread_create(3), EAGAIN).
+    static func startThread(_ body: @Sendable @escaping () -> Void) -> Bool {
         var attributes = pthread_attr_t()
         pthread_attr_init(&attributes)
         pthread_attr_setstacksize(&attributes, 1 << 20)
         pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
         var thread = pthread_t()
+        let owned = Unmanaged.passRetained(Body(body))
         let result = pthread_create(
             &thread, &attributes,
             { argument in
                 guard let argument else { return nil }
                 Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
                 return nil
-            }, Unmanaged.passRetained(Body(body)).toOpaque())
+            }, owned.toOpaque())
         pthread_attr_destroy(&attributes)
-        guard result == 0 else { fatalError("cannot start a thread: error \(result)") }
+        if result != 0 { owned.release() }
+        return result == 0
     }
 }

@@ -6,7 +6,7 @@ package import TrstctlProcess
 /// connector printed last.
 package struct SessionError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What went wrong; stable, for tests, audit and JSON.
-    package enum Code: String, Sendable {
+    package enum Code: String, CaseIterable, Sendable {
         /// The process could not be started, or a layer of its confinement not be applied.
         case spawn
         case handshakeTimeout = "handshake-timeout"

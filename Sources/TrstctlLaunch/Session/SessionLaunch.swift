@@ -11,7 +11,7 @@ extension Session {
     ) async throws(SessionError) -> (Session, ActiveLayers) {
         let profile: SandboxProfile
         do {
-            profile = try SandboxProfile(for: executable.kind)
+            profile = try SandboxProfile(for: executable, libraries: request.libraries)
         } catch {
             throw SessionError(
                 .spawn, connector: request.name, message: "cannot be confined: \(error)", cause: error.code.word)

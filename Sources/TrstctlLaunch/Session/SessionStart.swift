@@ -1,5 +1,6 @@
 import CTrstctlSystem
 import Glibc
+package import TrstctlPolicy
 package import TrstctlProcess
 package import TrstctlSystem
 package import TrstctlWire
@@ -16,6 +17,8 @@ package struct SessionRequest: Sendable {
     package var limits = SessionLimits()
     /// What happens when a layer of the sandbox cannot be applied.
     package var confinement = ConfinementMode.strict
+    /// Directories of libraries that a dynamic executable or a script may read besides the system's.
+    package var libraries: [AbsolutePath] = []
     /// How much memory and how many processes it may take.
     package var confinementLimits = ConfinementLimits()
     /// Where the lines go that the connector prints.

@@ -31,26 +31,15 @@ struct ConnectorSignature {
         } catch {
             throw Refusal(word: error.code.rawValue, text: "\(error)")
         }
+        let place = SignaturePlace(of: sealed.candidate, file: rule.file)
         let outcome = policy.evaluate(
             content, connector: sealed.candidate.name.text, digest: sealed.digest.bytes, now: now,
-            signature: SignatureFinding { () throws(SignatureError) in try read(sealed.candidate) })
+            signature: place.finding)
         switch outcome {
-        case .verified(let signature, let key): return .valid(key: key, notes: signature.notes)
+        case .verified(let signature, let key): return .valid(key: key, notes: signature.notes + place.notes)
         case .missingAllowed(let warning): return .absent(warning: warning)
-        case .refused(let refusal): throw Refusal(word: refusal.code.word, text: "\(refusal)")
+        case .refused(let refusal): throw Refusal(word: refusal.code.word, text: place.explain("\(refusal)"))
         }
-    }
-
-    /// The signature's content: the file that the manifest names, else the first beside the executable, else the first
-    /// beside what a symbolic link led to.
-    private func read(_ candidate: Candidate) throws(SignatureError) -> [UInt8]? {
-        if let file = rule.file { return try SignatureFile.read(file) }
-        for path in [candidate.path] + [candidate.resolvedPath].compactMap(\.self) {
-            for suffix in SignatureFile.suffixes {
-                if let content = try SignatureFile.read(Bytes(path.array + Array(suffix.utf8))) { return content }
-            }
-        }
-        return nil
     }
 
     private func trusted(_ rule: KeyRule, for connector: ConnectorName) throws(Refusal) -> TrustedKey {
@@ -70,6 +59,70 @@ struct ConnectorSignature {
         let word: String
         let text: String
     }
+}
+
+/// The one signature file that counts for a connector: the one that the manifest names, else the first that exists.
+///
+/// The first is final. If it is broken, the next one is not tried: what an operator sees verified would then depend on
+/// which of several files happen to be damaged. Who moves to another form names its file in the manifest.
+struct SignaturePlace {
+    /// What stands in it.
+    let finding: SignatureFinding
+    /// Which file it is; nil when there is none.
+    private let path: Bytes?
+    /// Further signature files, which nobody reads.
+    private let others: [Bytes]
+
+    /// Looks.
+    ///
+    /// - Parameters:
+    ///   - candidate: the executable that was found.
+    ///   - file: the file that the manifest names; then nothing else is looked at.
+    init(of candidate: Candidate, file: Bytes?) {
+        var found: Bytes?
+        var others: [Bytes] = []
+        var finding = SignatureFinding.missing
+        for path in file.map({ [$0] }) ?? SignaturePlace.paths(candidate) {
+            guard found == nil else {
+                if SignaturePlace.exists(path) { others.append(path) }
+                continue
+            }
+            finding = SignatureFinding { () throws(SignatureError) in try SignatureFile.read(path) }
+            if case .missing = finding { continue }
+            found = path
+        }
+        self.finding = finding
+        path = found
+        self.others = others
+    }
+
+    /// Behind the executable's path, then behind the path that a symbolic link leads to.
+    private static func paths(_ candidate: Candidate) -> [Bytes] {
+        ([candidate.path] + [candidate.resolvedPath].compactMap(\.self)).flatMap { path in
+            SignatureFile.suffixes.map { Bytes(path.array + Array($0.utf8)) }
+        }
+    }
+
+    private static func exists(_ path: Bytes) -> Bool {
+        var status = stat()
+        return lstat(path.array.map { CChar(bitPattern: $0) } + [0], &status) == 0
+    }
+
+    /// What a report has to say beside a signature that counts.
+    var notes: [String] {
+        others.isEmpty ? [] : ["only \(shown) was looked at, not \(shownOthers)"]
+    }
+
+    /// A refusal's text with the file that it is about.
+    func explain(_ refusal: String) -> String {
+        guard path != nil else { return refusal }
+        guard !others.isEmpty else { return "\(shown): \(refusal)" }
+        return "\(shown): \(refusal); \(shownOthers) was not looked at: "
+            + "remove the one that should not count, or name the other with `signature: file:`"
+    }
+
+    private var shown: String { path.map { printable($0) } ?? "" }
+    private var shownOthers: String { others.map { printable($0) }.joined(separator: " and ") }
 }
 
 /// Public keys in files: whoever can write one decides whose connectors run.

@@ -30,7 +30,6 @@ package final class SealedExecutable: Sendable {
         copying candidate: Candidate, limit: Int64 = SealedExecutable.defaultLimit,
         patience: Int64 = SealedExecutable.defaultPatience
     ) throws(VerificationError) {
-        ControlGroup.warmUp()
         do throws(Stop) {
             // What is too large already is not copied first; what grows meanwhile is found by the copying.
             guard candidate.size <= limit else { throw Stop(.tooLarge(limit: limit)) }

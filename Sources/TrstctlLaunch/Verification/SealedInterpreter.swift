@@ -12,6 +12,10 @@ package enum InterpreterFault: Error, Equatable, Sendable, CustomStringConvertib
     case mismatch(AbsolutePath, found: SHA256Digest, expected: [SHA256Digest])
     /// The interpreter's file can be changed by others, or is no regular file.
     case unsafe(AbsolutePath)
+    /// The first line names a program that looks for the interpreter by itself, such as `env`.
+    case looksUp(Bytes)
+    /// The interpreter is no program for this machine, for example itself a script.
+    case notAProgram(AbsolutePath, ExecutableKind)
     /// It cannot be read.
     case unreadable(AbsolutePath, String)
 
@@ -24,6 +28,10 @@ package enum InterpreterFault: Error, Equatable, Sendable, CustomStringConvertib
             "the interpreter \(path) is not the pinned one\n  "
                 + (expected.map { "expected: \($0.hex)" } + ["found:    \(found.hex)"]).joined(separator: "\n  ")
         case .unsafe(let path): "the interpreter \(path) has to be a regular file that only root or you can write"
+        case .looksUp(let found):
+            "its first line names \(printable(found)), which would choose what runs by looking for it: "
+                + "write the interpreter's own path there, the one that the manifest's script: names"
+        case .notAProgram(let path, let kind): "the interpreter \(path) is no program of this machine: \(kind)"
         case .unreadable(let path, let reason): "the interpreter \(path) cannot be read: \(reason)"
         }
     }
@@ -36,6 +44,10 @@ package final class SealedInterpreter: Sendable {
     /// The one argument of the script's first line; nil when there is none, see execve(2).
     package let argument: Bytes?
     package let digest: SHA256Digest
+    /// A static or a dynamic executable.
+    package let kind: ExecutableKind
+    /// Where the file was after symbolic links; only to find the library that belongs to it.
+    package let resolvedPath: Bytes
     /// The sealed memfd.
     package let descriptor: OwnedDescriptor
 
@@ -44,14 +56,24 @@ package final class SealedInterpreter: Sendable {
 
     init(of script: SealedExecutable, rule: ScriptRule) throws(InterpreterFault) {
         let (named, argument) = try SealedInterpreter.firstLine(of: script)
+        guard named.array.split(separator: UInt8(ascii: "/")).last.map(Array.init) != Array("env".utf8) else {
+            throw .looksUp(named)
+        }
         guard named == rule.interpreter.bytes else { throw .other(found: named, expected: rule.interpreter) }
         path = rule.interpreter
         self.argument = argument
-        let copy = try SealedInterpreter.copy(rule.interpreter)
+        let file = try SealedInterpreter.open(rule.interpreter)
+        let copy = try SealedInterpreter.copy(file, rule.interpreter)
         digest = copy.digest
         guard Pins(rule.pins).accept(copy.digest) else {
             throw .mismatch(rule.interpreter, found: copy.digest, expected: rule.pins)
         }
+        kind = ExecutableKind(of: copy.descriptor.raw)
+        switch kind {
+        case .staticELF, .dynamicELF: break
+        case .script, .foreignELF, .brokenELF, .unknown: throw .notAProgram(rule.interpreter, kind)
+        }
+        resolvedPath = SealedInterpreter.resolve(file) ?? rule.interpreter.bytes
         descriptor = copy.descriptor
     }
 
@@ -67,15 +89,27 @@ package final class SealedInterpreter: Sendable {
         return (Bytes(Array(name)), rest.isEmpty ? nil : Bytes(Array(rest)))
     }
 
-    private static func copy(_ path: AbsolutePath) throws(InterpreterFault) -> SealedCopy {
+    private static func open(_ path: AbsolutePath) throws(InterpreterFault) -> OwnedDescriptor {
         let characters = path.bytes.array.map { CChar(bitPattern: $0) } + [0]
-        let number = open(characters, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        let number = Glibc.open(characters, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
         guard number != -1 else { throw .unreadable(path, SystemError.last("open").reason) }
         let file = OwnedDescriptor(number)
         var status = stat()
         guard fstat(number, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_mode & 0o022 == 0,
             status.st_uid == 0 || status.st_uid == geteuid()
         else { throw .unsafe(path) }
+        return file
+    }
+
+    private static func resolve(_ file: borrowing OwnedDescriptor) -> Bytes? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/fd/\(file.raw)", &buffer, buffer.count)
+        return count > 0 ? Bytes(buffer.prefix(count).map { UInt8(bitPattern: $0) }) : nil
+    }
+
+    private static func copy(
+        _ file: borrowing OwnedDescriptor, _ path: AbsolutePath
+    ) throws(InterpreterFault) -> SealedCopy {
         do throws(Stop) {
             return try SealedCopy(
                 file.raw, name: "trstctl-interpreter", limit: SealedExecutable.defaultLimit,

@@ -56,7 +56,7 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
         case .revoked: "install another build; only removing it from trust: revoked_sha256: would let this one run"
         case .scriptNotAllowed:
             "add under plugins: \(connector.text): script: { interpreter: /path, sha256: [SHA-256 of the interpreter] }"
-        case .interpreter(.mismatch), .interpreter(.other):
+        case .interpreter(.mismatch), .interpreter(.other), .interpreter(.notAProgram):
             "correct plugins: \(connector.text): script: in the manifest, if this interpreter is the one you want"
         case .signature: "install the signed build with its signature; see plugins: \(connector.text): signature:"
         case .interpreter, .tooLarge, .tooSlow, .changedWhileReading, .failed:

@@ -1,4 +1,5 @@
 package import TrstctlPolicy
+import TrstctlProcess
 package import TrstctlSystem
 
 /// Bytes that may run: a sealed copy whose digest the operator pinned.
@@ -50,6 +51,13 @@ package struct VerifiedExecutable: Sendable {
     /// Bytes.
     package var size: Int64 { sealed.size }
     package var kind: ExecutableKind { sealed.kind }
-    /// The sealed memfd, for `SpawnRequest.Program.descriptor`; valid while this value lives.
+    /// The sealed memfd; valid while this value lives.
     package var descriptor: Int32 { sealed.descriptor.raw }
+    /// What the kernel starts, for `SpawnRequest.Program.descriptor`: the sealed bytes, or a script's sealed interpreter.
+    package var program: Int32 { interpreter?.descriptor.raw ?? descriptor }
+    /// The words it is started with, as the kernel would make them from a script's first line (execve(2)).
+    package var arguments: [Bytes] {
+        guard let interpreter else { return [Bytes(name.executableFileName)] }
+        return [interpreter.path.bytes] + (interpreter.argument.map { [$0] } ?? []) + [SpawnRequest.scriptPath]
+    }
 }

@@ -46,12 +46,15 @@ package struct ExecTicket: Hashable, Sendable {
     package let argv: [Bytes]
     /// The program.
     package let program: AbsolutePath
-    /// The rule that allows it, as text for people.
+    /// The terms of each rule that covers the command; the program has to meet those of one of them.
+    package let terms: [ExecTerms]
+    /// The first rule that allows it, as text for people.
     package let grant: String
 
-    fileprivate init(argv: [Bytes], program: AbsolutePath, grant: String) {
+    fileprivate init(argv: [Bytes], program: AbsolutePath, terms: [ExecTerms], grant: String) {
         self.argv = argv
         self.program = program
+        self.terms = terms
         self.grant = grant
     }
 }
@@ -124,10 +127,7 @@ private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
     case .stat(let path): file(path, .stat, grants.read + grants.write)
     case .writeFile(let path): file(path, .write, grants.write)
     case .removeFile(let path): file(path, .remove, grants.write)
-    case .exec(let argv):
-        grants.exec.first { $0.covers(argv) }.map {
-            .exec(ExecTicket(argv: $0.argv, program: $0.program, grant: $0.description))
-        }
+    case .exec(let argv): command(argv, grants.exec)
     case .dial(let address), .send(let address): peer(address, grants.dial)
     case .dialSocket(let path), .sendSocket(let path):
         grants.dial.first { $0 == .socket(path) }.map {
@@ -135,6 +135,13 @@ private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
         }
     case .unsupported: nil
     }
+}
+
+// Of several rules that cover the command none takes anything away from another, or adds to it.
+private func command(_ argv: [Bytes], _ rules: [ExecGrant]) -> Ticket? {
+    let covering = rules.filter { $0.covers(argv) }
+    guard let first = covering.first else { return nil }
+    return .exec(ExecTicket(argv: argv, program: first.program, terms: covering.map(\.terms), grant: first.description))
 }
 
 // Several rules may cover the peer, each with options of its own: they count together.

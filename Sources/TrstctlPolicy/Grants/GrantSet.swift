@@ -58,12 +58,19 @@ package struct GrantSet: Hashable, Sendable {
             dial: approved.dial.filter { rule in declared.dial.contains { $0.covers(rule) } }
                 + declared.dial.filter { rule in approved.dial.contains { $0.covers(rule) } }
                 .map { $0.with(options(for: $0, in: approved.dial)) },
-            exec: declared.exec.filter { approved.exec.contains($0) }
+            exec: commands(declared: declared.exec, approved: approved.exec)
         ).normalised
     }
 
-    // Two rules never overlap in part: one covers the other, or they have nothing in common. So what both sets allow is
-    // the rules of each that the other covers.
+    // Two command rules with holes can overlap in part; what they share is again one rule.
+    private static func commands(declared: [ExecGrant], approved: [ExecGrant]) -> [ExecGrant] {
+        Set(declared).flatMap { rule in
+            Set(approved).compactMap { ExecGrant.intersection(declared: rule, approved: $0) }
+        }
+    }
+
+    // Two rules for paths or peers never overlap in part: one covers the other, or they have nothing in common. So what
+    // both sets allow is the rules of each that the other covers.
     private static func paths(declared: [PathGrant], approved: [PathGrant]) -> [PathGrant] {
         approved.filter { rule in declared.contains { $0.covers(rule) } }
             + declared.compactMap { rule in
@@ -84,9 +91,7 @@ package struct GrantSet: Hashable, Sendable {
             dial: GrantSet.needed(dial.sorted { precedesByBytes($0.bytes, $1.bytes) }) {
                 $0.covers($1) && $0.options.isSuperset(of: $1.options)
             },
-            exec: GrantSet.needed(exec.sorted { $0.argv.lexicographicallyPrecedes($1.argv, by: precedesByBytes) }) {
-                $0 == $1
-            })
+            exec: GrantSet.needed(GrantSet.sorted(exec)) { $0.replaces($1) })
     }
 
     private static func precedes(_ left: PathGrant, _ right: PathGrant) -> Bool {
@@ -95,29 +100,42 @@ package struct GrantSet: Hashable, Sendable {
             : precedesByBytes(left.bytes, right.bytes)
     }
 
+    private static func sorted(_ rules: [ExecGrant]) -> [ExecGrant] {
+        rules.map { (rule: $0, text: $0.rule) }.sorted { left, right in
+            left.text == right.text
+                ? left.rule.terms.precedes(right.rule.terms)
+                : left.text.lexicographicallyPrecedes(right.text, by: precedesByBytes)
+        }.map(\.rule)
+    }
+
     // A rule that is anchored deeper stays beside a wider one: the operator named that directory, and it may lie
     // behind a link that the wider rule would not follow.
     private static func replaces(_ left: PathGrant, _ right: PathGrant) -> Bool {
         left.covers(right) && !PathGrant.isAnchoredHigher(left, right)
     }
 
-    // Expects sorted rules, so that equal ones are neighbours and the first of them stays.
+    // Expects sorted rules, so that equal ones are neighbours and the first of them stays. The partial overlaps of holes
+    // can be many more than the rules were; then superfluous ones stay, which costs less than finding them and allows
+    // the same.
     private static func needed<Rule: Equatable>(_ rules: [Rule], _ replaces: (Rule, Rule) -> Bool) -> [Rule] {
         var distinct: [Rule] = []
         for rule in rules where rule != distinct.last { distinct.append(rule) }
+        guard distinct.count <= 4 * maximumRules else { return distinct }
         return distinct.filter { rule in !distinct.contains { $0 != rule && replaces($0, rule) } }
     }
 
-    /// The rules that the other set does not allow, or allows only in part: what is asked for but not approved.
+    /// The rules that no rule of the other set covers as a whole: what is asked for but not approved.
+    ///
+    /// The terms of command rules do not count: they are the operator's alone.
     package func difference(from approved: GrantSet) -> GrantSet {
         GrantSet(
             read: read.filter { rule in !approved.read.contains { $0.covers(rule) } },
             write: write.filter { rule in !approved.write.contains { $0.covers(rule) } },
             dial: dial.filter { rule in !approved.dial.contains { $0.covers(rule) } },
-            exec: exec.filter { !approved.exec.contains($0) })
+            exec: exec.filter { rule in !approved.exec.contains { $0.coversCommands(of: rule) } })
     }
 
-    /// True when the other set allows everything that this one allows.
+    /// True when each rule is covered by one of the other set; then that set allows everything that this one allows.
     package func isSubset(of other: GrantSet) -> Bool { difference(from: other).isEmpty }
 }
 

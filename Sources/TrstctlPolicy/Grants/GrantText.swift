@@ -28,7 +28,7 @@ extension GrantSet {
         case .fsRead: read.compactMap { yamlScalar($0.bytes) }
         case .fsWrite: write.compactMap { yamlScalar($0.bytes) }
         case .netDial: dial.compactMap { yamlScalar($0.bytes) }
-        case .processExec: exec.compactMap { yamlList($0.argv) }
+        case .processExec: exec.compactMap(\.yaml)
         }
     }
 

@@ -49,6 +49,9 @@ struct Decisive {
         for path in Set(manifest.plugins.compactMap { $0.script?.interpreter }) {
             add(PathGrant(file: path), "the interpreter of a connector")
         }
+        for path in Set(manifest.plugins.flatMap(\.libraries)) {
+            add(PathGrant(below: path), "libraries that a connector loads")
+        }
         self.objects = objects.map { (rule: $0.0, object: $0.1, what: $0.2) }
     }
 }

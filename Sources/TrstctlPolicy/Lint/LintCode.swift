@@ -8,6 +8,10 @@ package enum LintCode: String, CaseIterable, Hashable, Sendable, CustomStringCon
     case configures
     /// A shell, an interpreter, or a program that runs others.
     case interpreter
+    /// A hole of a command lets the connector choose what runs, or what becomes of a service or a process.
+    case chooses
+    /// A hole of a command lets the connector choose a word.
+    case openArgument = "open-argument"
     /// systemctl with a verb that changes what services are.
     case controlsServices = "controls-services"
     /// A Unix socket whose other end obeys like root.
@@ -36,7 +40,7 @@ package enum LintCode: String, CaseIterable, Hashable, Sendable, CustomStringCon
     case unusedAcknowledgement = "unused-acknowledgement"
 
     /// True when the manifest is refused until the finding is acknowledged.
-    package var isRefusal: Bool { self == .replaces || self == .configures }
+    package var isRefusal: Bool { self == .replaces || self == .configures || self == .chooses }
 
     package var description: String { rawValue }
 }

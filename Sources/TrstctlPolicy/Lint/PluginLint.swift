@@ -69,8 +69,21 @@ struct PluginLint {
                     "fs.write \(plugin.grants.write[write]) reaches the program \(program), which process.exec allows to "
                         + "run: the connector could run anything")
             }
+            checkHoles(grant, index)
             checkConfiguration(grant)
             checkArguments(grant, isInterpreter: isInterpreter)
+        }
+    }
+
+    private mutating func checkHoles(_ grant: ExecGrant, _ index: Int) {
+        if let choice = KnownPrograms.choice(by: grant) {
+            add(
+                .chooses, grant.program.bytes, .processExec, index,
+                "\(grant) lets the connector choose \(choice); write one command for each case instead")
+        } else if grant.arguments.flatMap(\.holes).contains(where: \.isOpen) {
+            add(
+                .openArgument, grant.program.bytes, .processExec, index,
+                "\(grant) lets the connector choose a word of the command: make sure that each does no harm")
         }
     }
 
@@ -87,16 +100,13 @@ struct PluginLint {
 
     private mutating func checkArguments(_ grant: ExecGrant, isInterpreter: Bool) {
         let isConfigured = !KnownPrograms.configuration(of: grant).isEmpty
-        for argument in grant.argv.dropFirst() {
-            let text = argument.array
-            let start = text.firstIndex(of: slash) ?? text.endIndex
-            guard let path = try? AbsolutePath(Bytes(Array(text[start...]))), let write = writer(of: path) else {
-                continue
-            }
+        for named in grant.arguments.compactMap(\.namedFiles) {
+            guard let write = writes.firstIndex(where: { $0.meets(named.withoutKnownLinks) }) else { continue }
             let rule = plugin.grants.write[write]
+            let path = named.description
             if isInterpreter {
                 add(
-                    .replaces, path.bytes, .fsWrite, write,
+                    .replaces, named.bytes, .fsWrite, write,
                     "fs.write \(rule) reaches \(path), which \(grant) runs: the connector could run anything")
             } else if isConfigured {
                 add(
@@ -104,7 +114,7 @@ struct PluginLint {
                     "fs.write \(rule) reaches \(path), which \(grant) takes its configuration from")
             } else {
                 add(
-                    .writesArgument, path.bytes, .fsWrite, write,
+                    .writesArgument, named.bytes, .fsWrite, write,
                     "fs.write \(rule) reaches \(path), which \(grant) reads: make sure that it cannot hold commands")
             }
         }
@@ -186,6 +196,24 @@ struct PluginLint {
                 "fs.write \(plugin.grants.write[write]) reaches \(path), which the credential \(source.name) is read from"
             )
         }
+    }
+}
+
+extension ArgumentPattern {
+    /// The files that the argument can name: one, or those of a directory when a hole stands in the path; nil for none.
+    fileprivate var namedFiles: PathGrant? {
+        let text = literal?.array ?? literalPrefix
+        guard let start = text.firstIndex(of: slash) else { return nil }
+        if literal != nil { return (try? AbsolutePath(Bytes(Array(text[start...])))).flatMap { PathGrant(file: $0) } }
+        guard let end = text.lastIndex(of: slash), start < end else { return nil }
+        return (try? AbsolutePath(Bytes(Array(text[start..<end])))).flatMap { PathGrant(below: $0) }
+    }
+}
+
+extension Hole {
+    /// True when it lets a connector choose a word, and not only a number or a digest.
+    fileprivate var isOpen: Bool {
+        if case .word = self { self != .fingerprint } else { false }
     }
 }
 

@@ -132,6 +132,7 @@ enum KnownPrograms {
     ]
 
     private static let managers: Set<String> = ["systemctl", "service", "invoke-rc.d", "rc-service"]
+    private static let killers: Set<String> = ["kill", "pkill", "killall", "skill", "renice"]
     /// Verbs that change what services are, systemctl(1).
     private static let verbs: Set<String> = [
         "link", "edit", "enable", "reenable", "preset", "add-wants", "add-requires", "set-property", "set-environment",
@@ -152,10 +153,26 @@ enum KnownPrograms {
         return interpreters.contains(whole) || interpreters.contains(name(program))
     }
 
+    /// What a hole in the command's arguments would choose, when that is more than a name or a number of its own; nil
+    /// when it is not.
+    static func choice(by grant: ExecGrant) -> String? {
+        let holes = grant.arguments.flatMap(\.holes).filter { $0 != .fingerprint }
+        let words = holes.contains { hole in
+            if case .word = hole { true } else { false }
+        }
+        let program = name(grant.program)
+        if words, isInterpreter(grant.program) { return "what it runs" }
+        if words, managers.contains(program) { return "which service is meant, or what becomes of it" }
+        if !holes.isEmpty, killers.contains(program) { return "which process gets a signal" }
+        return nil
+    }
+
     /// True for systemctl with a verb that changes what services are.
     static func controlsServices(_ grant: ExecGrant) -> Bool {
         guard name(grant.program) == "systemctl" else { return false }
-        return grant.argv.dropFirst().contains { $0.text.map { verbs.contains($0) } ?? false }
+        return grant.arguments.contains { argument in
+            verbs.contains { argument.matches(Bytes($0)) }
+        }
     }
 
     /// The configuration of what the command runs, or of the service that it restarts; empty when none is known.
@@ -163,7 +180,7 @@ enum KnownPrograms {
         let program = name(grant.program)
         var names = [program, String(decoding: grant.program.leaf?.array ?? [], as: UTF8.self)]
         if managers.contains(program) {
-            names += grant.argv.dropFirst().compactMap { $0.text }.map { service in
+            names += grant.arguments.compactMap { $0.literal?.text }.map { service in
                 service.hasSuffix(".service") ? String(service.dropLast(8)) : service
             }
         }

@@ -15,6 +15,8 @@ package struct Plugin: Hashable, Sendable {
     package var confinement: ConfinementRule
     /// What a script runs under; nil lets no script run.
     package var script: ScriptRule?
+    /// Directories of shared libraries and modules that it loads besides the system's, to be read beneath.
+    package var libraries: [AbsolutePath] = []
     /// The risks that the operator accepted, by name.
     package var acknowledged: [Acknowledgement]
 
@@ -30,6 +32,9 @@ package struct Plugin: Hashable, Sendable {
         self.script = script
         self.acknowledged = acknowledged
     }
+
+    /// The most directories in `libraries`.
+    package static let maximumLibraries = 16
 
     /// True when nothing was approved yet: the first `plugin pin` then approves what the connector declares.
     package var isBlank: Bool { pins.isEmpty && grants.isEmpty }

@@ -17,7 +17,7 @@ package struct SignatureRule: Hashable, Sendable {
     package var policy: Policy
     /// The keys of which one has to have signed, at least one.
     package var keys: [KeyRule]
-    /// The signature's file; nil looks beside the executable for `.sigstore.json`, `.minisig`, `.sig`.
+    /// The signature's file; nil means the first of `.sig`, `.sigstore.json`, `.minisig` beside the executable.
     package var file: Bytes?
 
     package init(policy: Policy, keys: [KeyRule], file: Bytes? = nil) {

@@ -31,6 +31,7 @@ package struct GrammarError: Error, Hashable, Sendable, CustomStringConvertible 
         case badOption
         case tooManyArguments
         case tooManyRules
+        case badHole
     }
 
     /// The broken rule.

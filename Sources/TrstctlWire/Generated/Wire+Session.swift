@@ -602,10 +602,17 @@ extension Wire {
         /// PROCESS_EXEC the argument vector, beginning with the absolute path of the program. At most 64 values of at most 4
         /// KiB.
         package var values: [Bytes]
+        /// For PROCESS_EXEC only: the values after the first are in the grammar of command rules (spec/grants.md), in which
+        /// `{int}` and the like are holes and `{{` is one brace. Otherwise each value is the argument itself. A host that does
+        /// not know this field takes the values as they are, and then nothing but those texts is granted.
+        package var hasHoles: Bool
 
-        package init(capability: Wire.Capability = Wire.Capability(rawValue: 0), values: [Bytes] = []) {
+        package init(
+            capability: Wire.Capability = Wire.Capability(rawValue: 0), values: [Bytes] = [], hasHoles: Bool = false
+        ) {
             self.capability = capability
             self.values = values
+            self.hasHoles = hasHoles
         }
     }
 }
@@ -618,6 +625,7 @@ extension Wire.Grant: WireMessage {
         for index in 0..<c.pointee.n_values {
             self.values.append(takeBytes(&c.pointee.values[index]))
         }
+        self.hasHoles = c.pointee.has_holes != 0
     }
 
     func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__Grant>, _ arena: inout Arena) {
@@ -625,6 +633,7 @@ extension Wire.Grant: WireMessage {
         c.pointee.capability = Trstctl__Plugin__V1__Capability(rawValue: UInt32(bitPattern: self.capability.rawValue))
         c.pointee.n_values = self.values.count
         c.pointee.values = arena.array(self.values) { element, arena in arena.bytes(element) }
+        c.pointee.has_holes = self.hasHoles ? 1 : 0
     }
 }
 

@@ -19,6 +19,8 @@ struct Plan: HostCommand, ParallelCommand {
 
     var global: GlobalOptions { options.merged(under: parent.global) }
 
+    func validate() throws { try checkParallel() }
+
     func run(_ host: Host, _ output: Output) async throws -> Int32 {
         let report = try await host.plan(target)
         output.result(report) { RunText(report: report).text }
@@ -41,6 +43,8 @@ struct Apply: HostCommand, ParallelCommand {
     var target: [String] = []
 
     var global: GlobalOptions { options.merged(under: parent.global) }
+
+    func validate() throws { try checkParallel() }
 
     func run(_ host: Host, _ output: Output) async throws -> Int32 {
         let report = try await host.apply(target)

@@ -57,8 +57,12 @@ struct Audit: HostCommand {
 
     var global: GlobalOptions { options.merged(under: parent.global) }
 
+    func validate() throws {
+        guard last >= 0 else { throw ValidationError("--last takes a number from 0, not \(last)") }
+    }
+
     func run(_ host: Host, _ output: Output) async throws -> Int32 {
-        let result = try host.audit(AuditQuery(target: target, deniedOnly: denied, last: max(0, last)))
+        let result = try host.audit(AuditQuery(target: target, deniedOnly: denied, last: last))
         output.result(result) { AuditText.text(result) }
         return ExitStatusCode.fine
     }

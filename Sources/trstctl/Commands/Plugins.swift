@@ -3,8 +3,8 @@ import TrstctlHost
 
 struct Plugin: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Look at connectors, verify and pin them.",
-        subcommands: [List.self, Inspect.self, Verify.self, Pin.self])
+        abstract: "Look at connectors, verify and pin them; sign your own.",
+        subcommands: [List.self, Inspect.self, Verify.self, Pin.self, Sign.self])
 
     @ParentCommand var parent: Trstctl
 

@@ -505,7 +505,7 @@ static void answer_configure(const struct frame *call) {
     put_number(&grant, 1, 2);
     put_text(&grant, 2, target_path);
     if (target_path[0]) put_message(&response, 1, grant);
-    if (is("hogs")) {
+    if (is("hogs") || is("cancels")) {
         struct bytes sleep = {0};
         put_number(&sleep, 1, 4);
         put_text(&sleep, 2, "/bin/sleep");
@@ -641,6 +641,12 @@ static void answer_read(const struct frame *call) {
         say(2, text);
     }
     struct bytes response = {0};
+    if (is("claims-in-sync")) {
+        char other[65] = {0};
+        memset(other, 'a', 64);
+        put_text(&response, 2, other);
+        put_number(&response, 3, 1);
+    }
     if (is("bad-fingerprint")) put_text(&response, 2, "deadbeef\x1b[2J");
     send_frame(reply_frame(scope.id, 0, NULL, READ, response));
 }
@@ -750,6 +756,10 @@ static void answer_apply(const struct frame *call) {
     char summary[128] = "done";
     int is_recording = find(call->arguments, 2).value != 0;
     unsigned char stranger[16] = {0};
+    if (is("claims-in-sync")) {
+        send_frame(reply_frame(scope.id, 0, NULL, APPLY, nothing()));
+        return;
+    }
     if (!is_recording) {
         last_scope = scope;
         exhaust();
@@ -864,6 +874,19 @@ static void answer_apply(const struct frame *call) {
             send_frame(reply_frame(scope.id, 9, "gave up", 0, nothing()));
             return;
         }
+        if (is("cancels")) {
+            struct bytes arguments = {0}, frame = {0};
+            put_text(&arguments, 1, "/bin/sleep");
+            put_text(&arguments, 1, "600");
+            unsigned id = next_id++;
+            send_frame(call_frame(id, scope.token, scope.token_count, scope.id, 105, arguments));
+            poll(NULL, 0, 100);
+            put_number(&frame, 1, id);
+            put_message(&frame, 4, nothing());
+            send_frame(frame);
+            struct frame answer;
+            if (receive(&answer)) report("cancelled", answer.id == id ? (long)answer.code : -1);
+        }
         if (is("hogs")) {
             struct bytes all = {0};
             for (int i = 0; i < 60; i++) {
@@ -966,6 +989,12 @@ int main(int argc, char **argv) {
 #endif
 
     before_the_line();
+    if (is("many-sockets"))
+        for (int i = 0; i < 3000; i++) {
+            char path[600];
+            snprintf(path, sizeof path, "%s/s%d", directory, i);
+            close(listen_at(path, SOCK_STREAM));
+        }
     int listener = listen_at(socket_path, SOCK_STREAM);
     the_line();
     if (is("closes-output")) {

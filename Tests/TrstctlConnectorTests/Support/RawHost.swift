@@ -58,6 +58,22 @@ final class RawHost: @unchecked Sendable {
         return nextID
     }
 
+    /// Sends several calls in one write, so that the peer cannot have acted on the first before the last is there.
+    ///
+    /// - Returns: their ids.
+    func start(together methods: [Wire.Call.Method]) throws -> [UInt32] {
+        var bytes: [UInt8] = []
+        var ids: [UInt32] = []
+        for method in methods {
+            let call = Wire.Call(scopeToken: "0123456789abcdef", method: method)
+            bytes += Wire.Frame(id: nextID, kind: .call(call)).encoded().array
+            ids.append(nextID)
+            nextID += 1
+        }
+        try send(raw: bytes)
+        return ids
+    }
+
     func receive() throws -> Wire.Frame {
         while true {
             if let next = try decoder.next() { return next.frame }

@@ -40,9 +40,9 @@ final class HostileBench: Sendable {
 
     /// A host whose manifest has the case's target first, and echo's after it.
     ///
-    /// - Parameters:
-    ///   - entry: the case; its executable is installed.
-    ///   - runs: whether this is not the first run on the same bench.
+    /// - Parameter entry: the case; its executable is installed.
+    /// - Returns: the host.
+    /// - Throws: when something cannot be written.
     func host(_ entry: HostileCase) throws -> TrstctlHost.Host {
         let path = try HostileConnector.shared().install(entry.connector, in: hostileDirectory)
         try entry.make?(self, path)

@@ -103,6 +103,9 @@ extension HostileCase {
             options: { $0.callTimeouts.apply = 500 }
         ),
         HostileCase("R15", "never-reads", .failed(.read, "timeout"), options: { $0.callTimeouts.read = 300 }),
+        HostileCase("R14", "claims-in-sync", .failed(.plan, "not-live"), says: "aaaaaaaaaaaaaaaa"),
+        HostileCase(
+            "R13", "cancels", .served, says: "cancelled: 1", plugin: ["  process.exec: [[/bin/sleep, \"600\"]]"]),
         HostileCase("R17", "fails-loudly", .failed(.apply, "answered-failed-precondition")),
         HostileCase("R17", "bad-fingerprint", .failed(.read, "bad-fingerprint"), says: "deadbeef\\x1b"),
         HostileCase("R18", "exits-in-apply", .failed(.apply, "crashed"), says: "put back"),
@@ -121,6 +124,7 @@ extension HostileCase {
     static let lifecycle = [
         HostileCase("L05", "stubborn", .served, options: { $0.timeouts.grace = 100 }),
         HostileCase("L06", "forks", .refused("handshake-exited"), says: "fork: 1"),
+        HostileCase("L07", "many-sockets", .served),
         HostileCase("L09", "exits-in-read", .failed(.read, "crashed"), says: "exit status 6"),
     ]
 

@@ -122,7 +122,7 @@ extension HostileCase {
         ),
         HostileCase("S06", "unsigned-allowed", .served, plugin: ifPresent, make: sign("release") { _ = unlink($0) }),
         HostileCase(
-            "S07", "rsa-key", .refused("key-unusable"), plugin: required,
+            "S07", "rsa-key", .refused("signature-key-unusable"), plugin: required,
             make: { bench, path in
                 try sign()(bench, path)
                 try SigningTool.makeRSAKey(bench.scratch.file("release"))

@@ -6,7 +6,9 @@ import TrstctlTestSupport
 
 @testable import TrstctlHost
 
-/// The hostile suite: `spec/hostile.md` has its table. Each case asserts the outcome with its reason code, that nothing
+/// The hostile suite, whose table is in `spec/hostile.md`.
+///
+/// Each case asserts the outcome with its reason code, that nothing
 /// else happened, the audit record, and that the host serves a healthy connector in the same run.
 @Suite("The hostile suite", .ownThreads)
 struct HostileTests {

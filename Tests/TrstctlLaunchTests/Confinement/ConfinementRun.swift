@@ -24,6 +24,11 @@ struct Probe {
         var successes: Set<String> { Set(answers.filter { $0.value == "ok" }.keys) }
     }
 
+    /// The C library's dynamic linker on this machine.
+    static var linker: String {
+        ["/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1"].first { access($0, F_OK) == 0 } ?? ""
+    }
+
     private static let compiled = Mutex<[ProbeBuild: [UInt8]]>([:])
 
     let canaries: Canaries

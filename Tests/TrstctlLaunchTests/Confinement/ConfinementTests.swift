@@ -79,6 +79,16 @@ struct ConfinementTests {
         #expect(try Probe(.isStatic).run(only: "abort").status == .signalled(SIGABRT))
     }
 
+    @Test("nothing is executed after the connector, not even what it may open for that")
+    func executingAgain() throws {
+        let probe = try Probe(.isDynamic)
+        let confined = try probe.run(only: "execute-again")
+        #expect(confined.answers["linker"] == "ok")
+        #expect(confined.answers["execute-again"] == "\(EPERM)")
+        let free = try probe.run(mode: .off, only: "execute-again")
+        #expect(free.answers["linker"] == "ok" && free.answers["execute-again"] == nil)
+    }
+
     @Test("only ELF files for this machine have a profile")
     func profiles() throws {
         #expect(try SandboxProfile(for: .staticELF).kind == .staticELF)
@@ -86,6 +96,28 @@ struct ConfinementTests {
             let error = #expect(throws: ConfinementError.self) { try SandboxProfile(for: kind) }
             #expect(error?.code == .unsupportedKind(kind))
         }
+    }
+
+    @Test("a directory of libraries that others may change, or that is none, is a refusal; a static file gets none")
+    func libraries() throws {
+        let directory = try TemporaryDirectory()
+        let runDirectory = try TemporaryDirectory()
+        let run = OwnedDescriptor(open(runDirectory.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+        let file = try directory.write([1], to: "file")
+        let linker = ExecutableKind.dynamicELF(interpreter: Bytes(Probe.linker))
+        for path in [directory.file("missing"), file, "/tmp"] {
+            let named = [try AbsolutePath(path)]
+            _ = try Confinement(try SandboxProfile(for: .staticELF, libraries: named), runDirectory: run)
+            let profile = try SandboxProfile(for: linker, libraries: named)
+            do throws(ConfinementError) {
+                _ = try Confinement(profile, runDirectory: run)
+                Issue.record("\(path) was accepted")
+            } catch {
+                #expect(error.code == .untrustedLibrary(Bytes(path)))
+            }
+        }
+        _ = try Confinement(
+            try SandboxProfile(for: linker, libraries: [try AbsolutePath(directory.path)]), runDirectory: run)
     }
 
     @Test("a dynamic linker that others may change is not granted")

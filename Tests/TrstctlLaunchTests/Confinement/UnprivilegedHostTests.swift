@@ -35,6 +35,31 @@ struct UnprivilegedHostTests {
         for _ in 0..<50 { try #require(try probe.run(only: "nothing").status == .exited(0)) }
     }
 
+    @Test("the doctor's lines agree with what a start applies")
+    func offer() throws {
+        let offer = KernelOffer.probe()
+        let applied = try Probe(.isStatic).run(mode: .bestEffort, only: "nothing").layers
+        let offered = Set(offer.lines.filter(\.isAvailable).map(\.name)).subtracting([
+            "sealed-executable", "peer-pidfd",
+        ])
+        #expect(offered == Set(applied.layers.map(\.layer.rawValue)))
+        #expect(offer.allowsStrict == applied.missing.allSatisfy { $0.layer == .cgroup })
+    }
+
+    @Test("scripts and dynamic executables start too")
+    func profiles() async throws {
+        guard KernelOffer.probe().allowsStrict else { return }
+        for build in [ConnectorBuild.python, .goStatic, .cDynamic] {
+            let bench = try SessionBench()
+            try build.install(in: bench.plugins.path)
+            let executable = try build.executable(in: bench.plugins.path)
+            let (session, layers) = try await Session.start(executable, bench.request(build.connector))
+            _ = try await session.ping()
+            #expect(layers.missing.allSatisfy { $0.layer == .cgroup })
+            #expect(await session.stop() == .exited(0), "\(build)")
+        }
+    }
+
     @Test("talks to a connector in a user namespace")
     func session() async throws {
         let bench = try SessionBench()

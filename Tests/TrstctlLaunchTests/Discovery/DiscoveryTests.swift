@@ -204,6 +204,10 @@ struct DiscoveryTests {
             try first.write([1], to: bad)
         }
         try first.write([1], to: "README")
+        // Signatures belong there.
+        for suffix in [".sig", ".sigstore.json", ".minisig"] {
+            try first.write([1], to: "trstctl-connector-a\(suffix)")
+        }
         let inventory = discovery.list()
         #expect(inventory.lookups.map(\.name.text) == ["a", "b"])
         #expect(inventory.lookups.map(\.lookup.shadowed.count) == [1, 0])

@@ -18,7 +18,7 @@ struct SessionLifecycleTests {
         let bench = try SessionBench()
         try HostileConnector.shared().install("healthy", in: bench.plugins.path)
         let executable = try bench.executable("healthy")
-        let count = 200
+        let count = ProcessInfo.processInfo.environment["TRSTCTL_SOAK"] == "1" ? 10_000 : 200
         let descriptors = ProcessList.openDescriptors
         let zombies = ProcessList.zombies.count
         for _ in 0..<count {

@@ -44,6 +44,37 @@ struct SpawnTests {
         #expect(output.lines == ["in", "out", "err"])
     }
 
+    @Test("a start that hangs is given up in time, leaves nothing behind, and holds up no other start for longer")
+    func hangingStart() async throws {
+        let null = try openNull()
+        _ = try? run("/bin/true")  // the spawning thread exists from here on
+        let before = ProcessList.openDescriptors
+        // A pipe that is full stands for a file that never answers: the child waits for room in it.
+        let pipe = try BytePipe()
+        let page = [UInt8](repeating: 0, count: 4_096)
+        let flags = fcntl(pipe.writer.raw, F_GETFL)
+        try #require(fcntl(pipe.writer.raw, F_SETFL, flags | O_NONBLOCK) == 0)
+        while write(pipe.writer.raw, page, page.count) > 0 {}
+        try #require(fcntl(pipe.writer.raw, F_SETFL, flags) == 0)
+        var request = SpawnRequest(
+            .path("/bin/true"), arguments: ["true"], standardOutput: null.raw, standardError: null.raw)
+        request.confinement.controlGroups = [pipe.writer.raw]
+        request.patience = 100
+        #expect(throws: SpawnError(stage: "report", object: "/bin/true", errno: ETIMEDOUT)) {
+            try ChildProcess.spawn(request)
+        }
+        #expect(try run("/bin/true").status == .exited(0))
+        #expect(await ProcessList.settles { ProcessList.openDescriptors <= before + 20 })
+    }
+
+    @Test("a umask is the one that was asked for, never the host's")
+    func umasks() throws {
+        let own = Glibc.umask(0o027)
+        defer { _ = Glibc.umask(own) }
+        #expect(try run("/bin/sh", ["-c", "umask"]).output == "0077\n")
+        #expect(try run("/bin/sh", ["-c", "umask"]) { $0.hasPrivateUmask = false }.output == "0022\n")
+    }
+
     @Test("a program that is not there fails at exec, and leaves neither a process nor a descriptor")
     func missing() async throws {
         let null = try openNull()

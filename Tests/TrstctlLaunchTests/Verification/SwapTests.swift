@@ -11,7 +11,7 @@ import TrstctlTestSupport
 
 /// Somebody who puts other bytes in the place of a pinned connector while it is started again and again.
 ///
-/// `TRSTCTL_SWAP_STARTS` is the number of starts of all attackers together: 2,000 in the tests, 100,000 in the soak.
+/// `TRSTCTL_SOAK_SWAP` is the number of starts of all attackers together: 2,000 in the tests, 100,000 in the soak.
 @Suite("Swapped connectors", .ownThreads)
 struct SwapTests {
     /// How the bytes are changed.
@@ -24,7 +24,7 @@ struct SwapTests {
         case link
     }
 
-    static let starts = ProcessInfo.processInfo.environment["TRSTCTL_SWAP_STARTS"].flatMap { Int($0) } ?? 2_000
+    static let starts = soakCount("SWAP", short: 2_000)
 
     /// The status with which the evil bytes end when they run.
     private static let evil = TrstctlProcess.ExitStatus.exited(66)

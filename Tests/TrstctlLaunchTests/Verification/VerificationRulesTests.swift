@@ -106,29 +106,46 @@ struct VerificationRulesTests {
 
     @Test func `A script runs only with the interpreter that the manifest names and pins`() throws {
         let interpreter = directory.file("python")
-        try directory.write([1, 2, 3], to: "python")
+        let bytes = staticELF
+        try directory.write(bytes, to: "python")
         let script = Array("#! \(interpreter)  -I \nx\n".utf8)
         var rules = VerificationRules(Pins([try digest(script)]))
         #expect(try error(script, rules)?.code == .scriptNotAllowed)
         let path = try AbsolutePath(interpreter)
-        rules.script = ScriptRule(interpreter: path, pins: [try digest([1, 2, 3])])
+        rules.script = ScriptRule(interpreter: path, pins: [try digest(bytes)])
         let verified = try VerifiedExecutable(seal(script), rules)
         #expect(verified.interpreter?.path == path && verified.interpreter?.argument == "-I")
         // The sealed copy is what was verified, whatever becomes of the file.
         try directory.write([9], to: "python")
-        var copy = [UInt8](repeating: 0, count: 8)
-        #expect(pread(try #require(verified.interpreter).descriptor.raw, &copy, 8, 0) == 3)
-        #expect(copy.prefix(3) == [1, 2, 3])
-        let mismatch = InterpreterFault.mismatch(path, found: try digest([9]), expected: [try digest([1, 2, 3])])
+        var copy = [UInt8](repeating: 0, count: bytes.count + 1)
+        #expect(pread(try #require(verified.interpreter).descriptor.raw, &copy, copy.count, 0) == bytes.count)
+        #expect(copy.dropLast() == bytes[...])
+        let mismatch = InterpreterFault.mismatch(path, found: try digest([9]), expected: [try digest(bytes)])
         #expect(try error(script, rules)?.code == .interpreter(mismatch))
 
         let other = try AbsolutePath("/usr/bin/python3")
         rules.script = ScriptRule(interpreter: other, pins: [try digest([9])])
         #expect(try error(script, rules)?.code == .interpreter(.other(found: path.bytes, expected: other)))
         rules.script = ScriptRule(interpreter: path, pins: [try digest([9])])
-        #expect(try error(script, rules) == nil)
+        #expect(try error(script, rules)?.code == .interpreter(.notAProgram(path, .unknown)))
+        try directory.write(Array("#!/bin/sh\n".utf8), to: "python")
+        rules.script = ScriptRule(interpreter: path, pins: [try digest(Array("#!/bin/sh\n".utf8))])
+        #expect(try error(script, rules)?.code == .interpreter(.notAProgram(path, .script)))
         try #require(chmod(interpreter, 0o777) == 0)
         #expect(try error(script, rules)?.code == .interpreter(.unsafe(path)))
+    }
+
+    @Test(
+        "A first line that leaves the interpreter to env is refused, whatever the manifest names",
+        arguments: ["/usr/bin/python3", "/usr/bin/env"])
+    func lookedUp(named: String) throws {
+        let script = Array("#!/usr/bin/env python3\nx\n".utf8)
+        var rules = VerificationRules(Pins([try digest(script)]))
+        let path = try AbsolutePath(named)
+        rules.script = ScriptRule(interpreter: path, pins: [try digest([1])])
+        let refusal = try error(script, rules)
+        #expect(refusal?.code == .interpreter(.looksUp(Bytes("/usr/bin/env"))))
+        #expect("\(try #require(refusal))".contains("write the interpreter's own path there"))
     }
 
     @Test(

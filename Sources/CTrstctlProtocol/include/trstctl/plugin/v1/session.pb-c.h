@@ -432,10 +432,16 @@ struct  Trstctl__Plugin__V1__Grant
    */
   size_t n_values;
   ProtobufCBinaryData *values;
+  /*
+   * For PROCESS_EXEC only: the values after the first are in the grammar of command rules (spec/grants.md), in which
+   * `{int}` and the like are holes and `{{` is one brace. Otherwise each value is the argument itself. A host that does
+   * not know this field takes the values as they are, and then nothing but those texts is granted.
+   */
+  protobuf_c_boolean has_holes;
 };
 #define TRSTCTL__PLUGIN__V1__GRANT__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trstctl__plugin__v1__grant__descriptor) \
-    , TRSTCTL__PLUGIN__V1__CAPABILITY__CAPABILITY_UNSPECIFIED, 0,NULL }
+    , TRSTCTL__PLUGIN__V1__CAPABILITY__CAPABILITY_UNSPECIFIED, 0,NULL, 0 }
 
 
 /*

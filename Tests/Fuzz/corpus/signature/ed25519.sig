@@ -1,0 +1,1 @@
+SO8L8vkSXl3+IXkiuhYa56uzGe7jf6ulQLo148ecqG7FOIg9032JijfSl28mOilbC7hrPlW0TO8TEy+hgKVdAA==

@@ -1,0 +1,159 @@
+import Foundation
+import Glibc
+import Testing
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlTestSupport
+
+@testable import TrstctlHost
+
+/// Rows of the hostile suite that need more than one run, or more than one connector; they assert the same four things.
+@Suite("The hostile suite: whole runs", .ownThreads)
+struct HostileRunTests {
+    @Test("C13: after a crash the next start verifies again, and what was put there meanwhile does not run")
+    func crashThenSwap() async throws {
+        let bench = try HostileBench()
+        let entry = HostileCase("C13", "exits-in-apply", .refused("digest-mismatch"))
+        let host = try bench.host(entry)
+        let canaries = bench.canaries
+        let before = try FileStamp(bench.badPath)
+        let crashed = try await host.apply([])
+        #expect(crashed.targets.first?.code == "crashed")
+        let path = "\(bench.hostileDirectory)/trstctl-connector-exits-in-apply"
+        let evil = try Data(contentsOf: URL(fileURLWithPath: HostileConnector.shared().evilPath))
+        try evil.write(to: URL(fileURLWithPath: path))
+        let report = try await host.apply([])
+        #expect(report.targets.first?.outcome == .refused && report.targets.first?.code == "digest-mismatch")
+        #expect(!bench.printed.contains { $0.contains("never pinned") })
+        #expect(canaries.changes(to: bench.canaries) == [])
+        #expect(try FileStamp(bench.badPath).content == before.content)
+        let starts = try bench.audit().filter { $0.connector == entry.connector && $0.event == .start }
+        #expect(starts.count == 1)
+        #expect(try bench.audit().last { $0.event == .refusal }?.code == "digest-mismatch")
+        try bench.expectHealthy(report)
+    }
+
+    /// How a directory for sockets is spoiled.
+    enum Spoiling: String, CaseIterable, Sendable {
+        case link, mode, owner, file, full
+    }
+
+    @Test(
+        "H23, L14: a directory for sockets that is not the host's own, or is full, starts nothing",
+        arguments: Spoiling.allCases)
+    func runDirectory(_ spoiling: Spoiling) async throws {
+        let bench = try HostileBench()
+        let base = bench.scratch.file("sockets")
+        switch spoiling {
+        case .link: try #require(symlink(try bench.scratch.makeDirectory("elsewhere"), base) == 0)
+        case .mode: try bench.scratch.makeDirectory("sockets", mode: 0o777)
+        case .owner: try #require(chown(try bench.scratch.makeDirectory("sockets"), 4711, 4711) == 0)
+        case .file: try bench.scratch.write("", to: "sockets")
+        case .full:
+            try bench.scratch.makeDirectory("sockets")
+            try #require(mount("none", base, "tmpfs", 0, "nr_inodes=1,mode=755") == 0)
+        }
+        defer { if spoiling == .full { umount2(base, 2) } }
+        let entry = HostileCase("H23", "healthy", .refused("run-directory"), options: { $0.runtimeBase = base })
+        let canaries = bench.canaries
+        let before = try FileStamp(bench.badPath)
+        let report = try await bench.host(entry).apply([])
+        #expect(report.targets.map(\.outcome) == [.refused, .refused], "\(report)")
+        #expect(report.targets.map(\.code) == ["run-directory", "run-directory"], "\(report)")
+        #expect(canaries.changes(to: bench.canaries) == [])
+        #expect(try FileStamp(bench.badPath) == before)
+        let refusals = try bench.audit().filter { $0.event == .refusal }
+        #expect(refusals.map(\.code) == ["run-directory", "run-directory"])
+        // The host with another directory serves both.
+        let healthy = try await bench.host(HostileCase("H23", "healthy", .served)).apply([])
+        #expect(healthy.targets.map(\.outcome) == [.deployed, .deployed])
+        try bench.expectHealthy(healthy)
+    }
+
+    @Test("Q10: of a thousand connectors that the manifest has, only those that a target needs are started")
+    func thousandConnectors() async throws {
+        let bench = try HostileBench()
+        let path = try HostileConnector.shared().install("healthy", in: bench.hostileDirectory)
+        let pin = try EchoManifest.pin(path)
+        var plugins = [
+            "plugins:", "  healthy:", "    sha256: [\(pin)]", "    grants: { fs.write: [\(bench.badPath)] }",
+        ]
+        for number in 0..<1_000 {
+            plugins += ["  unused-\(number):", "    sha256: [\(pin)]"]
+            try #require(link(path, "\(bench.hostileDirectory)/trstctl-connector-unused-\(number)") == 0)
+        }
+        let target = "  bad: { connector: healthy, credential: www, config: { path: \(bench.badPath) } }"
+        let report = try await bench.host(bench.manifest(plugins, targets: [target])).apply([])
+        #expect(report.targets.map(\.outcome) == [.deployed, .deployed])
+        #expect(report.connectors.map(\.name) == ["echo", "healthy"])
+        #expect(try bench.audit().filter { $0.event == .start }.count == 2)
+        try bench.expectHealthy(report)
+    }
+
+    @Test("R10, Q11: many denied calls are counted, and take a bounded part of the audit log")
+    func manyDenials() async throws {
+        let bench = try HostileBench()
+        let report = try await bench.host(HostileCase("R10", "many-denied", .denied("not-granted"))).apply([])
+        #expect(report.targets.first?.denials == 5_000)
+        let records = try bench.audit().filter { $0.connector == "many-denied" }
+        #expect(records.filter { $0.event == .call }.count <= 1_100)
+        let suppressed = try #require(records.first { $0.event == .suppressed && $0.scope != "Plan" })
+        #expect(suppressed.target == "bad" && suppressed.outcome.hasSuffix("calls"), "\(suppressed)")
+        try bench.expectHealthy(report)
+    }
+
+    @Test(
+        "R10: a million denied calls take no more of the log than a thousand",
+        .enabled(if: ProcessInfo.processInfo.environment["TRSTCTL_SOAK"] == "1", "takes minutes: TRSTCTL_SOAK=1"))
+    func millionDenials() async throws {
+        let bench = try HostileBench()
+        let report = try await bench.host(HostileCase("R10", "million-calls", .denied("not-granted"))).apply([])
+        #expect(report.targets.first?.denials == 1_000_000)
+        #expect(try bench.audit().filter { $0.connector == "million-calls" }.count < 2_200)
+        try bench.expectHealthy(report)
+    }
+
+    @Test("Q11: what a connector logs is passed on up to a bound, and then that it was")
+    func logBudget() async throws {
+        let bench = try HostileBench()
+        let report = try await bench.host(HostileCase("Q11", "logs-much", .served)).apply([])
+        let bytes = bench.printed.reduce(0) { $0 + $1.utf8.count }
+        #expect((1 << 20..<(1 << 20) + (64 << 10)).contains(bytes), "\(bytes)")
+        #expect(bench.printed.filter { $0.contains("it logs too much") }.count == 1)
+        try bench.expectHealthy(report)
+    }
+
+    @Test("R19: two deployments to one connector are answered each for itself")
+    func twoDeployments() async throws {
+        let bench = try HostileBench()
+        let path = try HostileConnector.shared().install("healthy", in: bench.hostileDirectory)
+        let second = try bench.scratch.write("as it was\n", to: "live/second")
+        let plugins = [
+            "plugins:", "  healthy:", "    sha256: [\(try EchoManifest.pin(path))]",
+            "    grants: { fs.write: [\(bench.badPath), \(second)] }",
+        ]
+        let targets = ["bad", "second"].map {
+            "  \($0): { connector: healthy, credential: www, config: { path: \(bench.scratch.file("live/\($0)")) } }"
+        }
+        // The fixture serves one target: the second Configure moves its path, so one call after the other.
+        let host = try bench.host(bench.manifest(plugins, targets: targets)) { $0.parallel = 1 }
+        let report = try await host.apply([])
+        #expect(report.targets.map(\.outcome) == [.deployed, .deployed, .deployed], "\(report)")
+        #expect(try bench.audit().filter { $0.event == .start && $0.connector == "healthy" }.count == 1)
+        let calls = try bench.audit().filter { $0.event == .call && $0.scope == "Apply" }
+        #expect(calls.compactMap(\.target).contains("bad") && calls.compactMap(\.target).contains("second"))
+        try bench.expectHealthy(report)
+    }
+
+    @Test("L15: deadlines follow the clock that nobody can set")
+    func monotonicClock() {
+        func reading() -> Int64 {
+            var time = timespec()
+            clock_gettime(CLOCK_MONOTONIC, &time)
+            return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
+        }
+        let before = reading()
+        let now = Deadline.now.nanoseconds
+        #expect((before...reading()).contains(now))
+    }
+}

@@ -1,0 +1,105 @@
+import Testing
+import TrstctlBroker
+import TrstctlPolicy
+import TrstctlSystem
+import TrstctlWire
+
+@testable import TrstctlHost
+@testable import TrstctlLaunch
+
+/// Brokered calls belong to a scope: the id of the host's call and its token, both.
+@Suite("Brokered calls and their scopes")
+struct ScopeRegistryTests {
+    /// Every method that needs a scope.
+    static let methods: [(name: String, method: Wire.Call.Method)] = [
+        ("ReadFile", .readFile(Wire.ReadFileRequest(path: "/etc/hostname"))),
+        ("Stat", .stat(Wire.StatRequest(path: "/etc/hostname"))),
+        ("WriteFile", .writeFile(Wire.WriteFileRequest(path: "/nonexistent/trstctl"))),
+        ("RemoveFile", .removeFile(Wire.RemoveFileRequest(path: "/nonexistent/trstctl"))),
+        ("Revert", .revert(Wire.RevertRequest())),
+        ("Exec", .exec(Wire.ExecRequest(arguments: ["/bin/true"]))),
+        ("ProbeTls", .probeTls(Wire.ProbeTlsRequest(address: "127.0.0.1:1"))),
+        ("Request", .request(Wire.HttpRequest())), ("Send", .send(Wire.SendRequest())),
+    ]
+
+    private func registry() -> ScopeRegistry { ScopeRegistry(log: { _ in }, progress: { _ in }) }
+
+    private func scope(_ rights: ScopeRights = .mutating) throws -> BrokerScope {
+        BrokerScope(
+            rights: rights,
+            grants: try GrantSet.parse(
+                read: ["/etc/", "/nonexistent/"], write: ["/etc/", "/nonexistent/"], dial: ["127.0.0.1:1"],
+                exec: [["/bin/true"]]))
+    }
+
+    private func answer(
+        _ registry: ScopeRegistry, _ method: Wire.Call.Method, call: UInt32, token: Bytes
+    ) async -> Wire.Reply {
+        await registry.answer(
+            IncomingCall(id: 1, call: Wire.Call(scopeToken: token, scopeCall: call, method: method)))
+    }
+
+    @Test(
+        "Outside a live scope every method is PERMISSION_DENIED, and the scope hears nothing of it", arguments: methods)
+    func outside(name: String, method: Wire.Call.Method) async throws {
+        let registry = registry()
+        let scope = try scope()
+        let token = try registry.open(scope)
+        #expect(token.count == 16)
+        // Opened, but its call has not been sent.
+        var replies = [await answer(registry, method, call: 0, token: token)]
+        registry.bind(token, to: 5)
+        let other = try registry.open(try self.scope())
+        registry.bind(other, to: 6)
+        var wrong = token.array
+        wrong[15] ^= 1
+        for (call, token) in [
+            (0, Bytes()), (5, Bytes()), (5, Bytes(wrong)), (5, Bytes(Array(token.array.dropLast()))),
+            (5, Bytes(token.array + [0])), (4, token), (0, token), (UInt32.max, token), (5, other), (6, token),
+        ] {
+            replies.append(await answer(registry, method, call: UInt32(call), token: token))
+        }
+        registry.close(token)
+        replies.append(await answer(registry, method, call: 5, token: token))
+        for reply in replies {
+            #expect(reply.status?.code == .permissionDenied)
+            #expect(reply.status?.message.contains("no scope that is open") == true)
+            #expect(reply.result == nil)
+        }
+        #expect(scope.records.isEmpty)
+    }
+
+    @Test("Inside its scope every method is heard", arguments: methods)
+    func inside(name: String, method: Wire.Call.Method) async throws {
+        let registry = registry()
+        let scope = try scope()
+        let token = try registry.open(scope)
+        registry.bind(token, to: 5)
+        let reply = await answer(registry, method, call: 5, token: token)
+        #expect(reply.status?.code != .permissionDenied, "\(reply)")
+        #expect(scope.records.count == 1)
+    }
+
+    @Test(
+        "In Read, Plan, Drift and VerifyOwnership, which only read, what changes something is PERMISSION_DENIED",
+        arguments: methods)
+    func readOnly(name: String, method: Wire.Call.Method) async throws {
+        let registry = registry()
+        let scope = try scope(.readOnly)
+        let token = try registry.open(scope)
+        registry.bind(token, to: 5)
+        let reply = await answer(registry, method, call: 5, token: token)
+        let changes = ["WriteFile", "RemoveFile", "Exec", "Revert"].contains(name)
+        #expect((reply.status?.code == .permissionDenied) == changes, "\(reply)")
+        #expect(scope.denials == (changes ? 1 : 0))
+        #expect(scope.changes.isEmpty)
+    }
+
+    @Test("Tokens are random: a thousand of them are all different") func tokens() throws {
+        let registry = registry()
+        let scope = try scope()
+        let tokens = try (0..<1000).map { _ in try registry.open(scope).array }
+        #expect(Set(tokens).count == 1000)
+        #expect(Set(tokens.map { $0.reduce(0, ^) }).count > 100)
+    }
+}
