@@ -67,7 +67,8 @@ struct GrantVectors {
         do {
             parsed = try self.operation(entry.key, entry.value)
         } catch let error as GrammarError {
-            let capability: Capability = entry.key == "run" ? .processExec : ["connect", "send"].contains(entry.key) ? .netDial : .fsRead
+            let capability: Capability =
+                entry.key == "run" ? .processExec : ["connect", "send"].contains(entry.key) ? .netDial : .fsRead
             return ("denied", Denial.malformed(error, capability: capability).reason.rawValue, nil, nil)
         }
         let rights: ScopeRights = scope == "read-only" ? .readOnly : scope == "plan" ? .recording : .mutating

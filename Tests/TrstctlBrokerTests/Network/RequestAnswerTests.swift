@@ -191,6 +191,17 @@ struct RequestAnswerTests {
         #expect(late.message.contains("too slowly"))
     }
 
+    @Test func `Q09: a server that does not read the body ends at the deadline`() throws {
+        let listener = try LoopbackListener()
+        let peer = "127.0.0.1:\(listener.port)"
+        let scope = try RequestFixture.scope(dial: ["127.0.0.1:\(healthy.port)", peer])
+        let reply = scope.ask("PUT", "http://\(peer)/") {
+            $0.body = [.text(String(repeating: "x", count: 3 << 20))]
+            $0.timeoutMilliseconds = 200
+        }
+        scope.expectRefusal(reply, .deadlineExceeded, .timedOut, healthy: healthy)
+    }
+
     @Test(
         "N27: informational answers and header lines are counted",
         arguments: [
