@@ -59,6 +59,8 @@ let package = Package(
         .target(name: "CTrstctlProtocol", dependencies: ["CProtobufC"]),
         .target(name: "CTrstctlSystem", cSettings: strictC),
         .target(name: "CTrstctlSandbox", cSettings: strictC),
+        // libcurl's headers at build time; the library itself is loaded when it is needed (libcurl4-openssl-dev).
+        .target(name: "CTrstctlCurl", cSettings: strictC, linkerSettings: [.linkedLibrary("dl")]),
 
         // What every room stands on: descriptors, deadlines, bytes; and the starting and reaping of processes.
         .target(name: "TrstctlSystem", dependencies: ["CTrstctlSystem"], swiftSettings: strict),
@@ -86,7 +88,7 @@ let package = Package(
             name: "TrstctlBroker",
             dependencies: [
                 "TrstctlPolicy", "TrstctlWire", "TrstctlProcess", "TrstctlSystem", "TrstctlCrypto", "CTrstctlSystem",
-                "COpenSSL",
+                "COpenSSL", "CTrstctlCurl",
             ],
             swiftSettings: strict),
         .target(

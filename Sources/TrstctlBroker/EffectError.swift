@@ -25,7 +25,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case limit
         /// It holds a private key, which connectors do not get to see.
         case holdsKey = "holds-key"
-        /// It holds the value of a secret configuration field, which connectors do not get to see either.
+        /// It holds the value of a secret configuration field, or repeats a secret that was sent, which connectors do not
+        /// get to see either.
         case holdsSecret = "holds-secret"
         /// Others could read a key.
         case looseMode = "loose-mode"
@@ -37,6 +38,11 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         /// Its digest is none of those that the manifest names.
         case programChanged = "program-changed"
         case unreachable
+        case timedOut = "timed-out"
+        /// A granted name leads where its rule does not permit, or content would leave the machine without TLS.
+        case refusedAddress = "refused-address"
+        /// A header field that only the host writes.
+        case reservedHeader = "reserved-header"
         case badPeer = "bad-peer"
         case scopeOver = "scope-over"
         case unimplemented
@@ -65,7 +71,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isDenial: Bool {
         switch code {
         case .notGranted, .notDeclared, .readOnlyScope, .invalidPath, .symbolicLink, .hardLink, .notRegular,
-            .privileged, .mountPoint, .holdsKey, .programChanged, .holdsSecret:
+            .privileged, .mountPoint, .holdsKey, .programChanged, .holdsSecret, .refusedAddress, .reservedHeader:
             true
         default: false
         }
@@ -83,13 +89,14 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
         case .notGranted, .notDeclared, .readOnlyScope, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint,
-            .holdsKey, .holdsSecret, .programChanged:
+            .holdsKey, .holdsSecret, .programChanged, .refusedAddress, .reservedHeader:
             .permissionDenied
         case .exists: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted
         case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .badPeer, .scopeOver:
             .failedPrecondition
         case .unreachable: .unavailable
+        case .timedOut: .deadlineExceeded
         case .unimplemented: .unimplemented
         case .system: .internal
         }

@@ -191,8 +191,6 @@ struct ScopeTests {
     func unimplemented() throws {
         let scope = try open()
         #expect(scope.perform(nil).code == .unimplemented)
-        #expect(scope.perform(.request(Wire.HttpRequest())).code == .unimplemented)
-        #expect(scope.perform(.send(Wire.SendRequest())).code == .unimplemented)
         #expect(scope.perform(.log(Wire.LogRequest())).code == .unimplemented)
         #expect(scope.perform(.ping(Wire.PingRequest())).code == .unimplemented)
     }

@@ -30,6 +30,15 @@ struct BrokeredCallTests {
             _ = try host.run(["/bin/x", "-y"], stdin: [.secret(.field("token"), as: .base64)], timeoutMilliseconds: 9)
             _ = try host.probeTLS(
                 ProbeAddress(address: "h:1", serverName: "n"), startTLS: .imap, timeoutMilliseconds: 7)
+            _ = try host.request(
+                HTTPRequest(
+                    "POST", "https://h/x", headers: [("A", [.text("b"), .secret(.field("token"))])], body: [.text("c")],
+                    tls: TLSOptions(authoritiesPath: "/ca", publicKeyPin: "00", serverName: "n"),
+                    authentication: .basic(user: "u", password: .field("token")), timeoutMilliseconds: 5,
+                    maxResponseBytes: 6, isRetrySafe: true))
+            let answer = try host.send(
+                [.text("x")], to: "unix:/s", until: [10], maxResponseBytes: 8, timeoutMilliseconds: 9)
+            guard answer.text == "y" else { throw ConnectorError(.internal, "another answer") }
             return .changed("done")
         }
         let apply = try served.host.start(.apply("edge"))
@@ -72,6 +81,28 @@ struct BrokeredCallTests {
                     Wire.ProbeTlsRequest(
                         address: "h:1", serverName: "n", startTls: .imap, timeoutMilliseconds: 7)),
                 .probeTls(Wire.ProbeTlsResponse())
+            ),
+            (
+                .request(
+                    Wire.HttpRequest(
+                        method: "POST", url: "https://h/x",
+                        headers: [
+                            Wire.HttpHeader(
+                                name: "A",
+                                value: [
+                                    Wire.Segment(kind: .literal("b")),
+                                    Wire.Segment(kind: .secret(Wire.SecretReference(name: "token"))),
+                                ])
+                        ], body: [Wire.Segment(kind: .literal("c"))], timeoutMilliseconds: 5, maxResponseBytes: 6,
+                        tls: Wire.TlsOptions(authoritiesPath: "/ca", publicKeyPin: "00", serverName: "n"),
+                        authentication: Wire.HttpAuthentication(scheme: .basic, identity: "u", secretName: "token"),
+                        retrySafe: true)), .request(Wire.HttpResponse(status: 200))
+            ),
+            (
+                .send(
+                    Wire.SendRequest(
+                        address: "unix:/s", content: [Wire.Segment(kind: .literal("x"))], readUntil: [10],
+                        maxResponseBytes: 8, timeoutMilliseconds: 9)), .send(Wire.SendResponse(content: "y"))
             ),
         ]
         for (index, (method, result)) in expected.enumerated() {

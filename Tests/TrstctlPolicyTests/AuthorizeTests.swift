@@ -71,6 +71,10 @@ struct AuthorizeTests {
         #expect(refusal(.exec(argv: ["/usr/sbin/nginx", "-t"]), scope: .readOnly)?.reason == .readOnlyScope)
         #expect(refusal(.readFile(try AbsolutePath("/etc/nginx/nginx.conf")), scope: .readOnly) == nil)
         #expect(refusal(.dial(try DialAddress("127.0.0.1:443")), scope: .readOnly) == nil)
+        #expect(refusal(.send(try DialAddress("127.0.0.1:443")), scope: .readOnly)?.reason == .readOnlyScope)
+        #expect(refusal(.send(try DialAddress("127.0.0.1:443"))) == nil)
+        #expect(refusal(.sendSocket(try AbsolutePath("/run/haproxy.sock")), scope: .readOnly)?.reason == .readOnlyScope)
+        #expect(refusal(.sendSocket(try AbsolutePath("/run/haproxy.sock"))) == nil)
     }
 
     @Test func `A recording scope meets exactly the decisions of a mutating one`() throws {
@@ -88,7 +92,7 @@ struct AuthorizeTests {
         let path = try AbsolutePath("/etc/x")
         let operations: [Operation] = [
             .readFile(path), .stat(path), .writeFile(path), .removeFile(path), .exec(argv: ["/x"]), .dialSocket(path),
-            .dial(try DialAddress("a:1")), .unsupported("Request"),
+            .dial(try DialAddress("a:1")), .send(try DialAddress("a:1")), .sendSocket(path), .unsupported("Request"),
         ]
         for operation in operations {
             for scope in [ScopeRights.mutating, .recording, .readOnly] {

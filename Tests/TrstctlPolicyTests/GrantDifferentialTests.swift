@@ -16,7 +16,7 @@ struct GrantDifferentialTests {
         "/", "a", "..", ".", "//", "*", "*.", "example.com", "b.c", ":", "443", "0", "065", "65536", "[::1]", "::", "[",
         "]", "unix:", "127.0.0.1", "127.1", "0x1", "-", "_", "{", "}", "{{", "{int", "int}", "{int}", "{int:", "1..9",
         "9..1", "{[", "a-z", "a-f", "A-F", "0-9", "]:", "]:1..3}", "{fingerprint}", "\u{E9}", " ", "\0", "\u{338}",
-        "ffff", "1:2",
+        "ffff", "1:2", " private", " loopback", " plain",
     ]
 
     static func noise(_ random: inout SeededGenerator) -> String {
@@ -53,8 +53,9 @@ struct GrantDifferentialTests {
         case 4: return ["connect": "unix:" + path]
         case 5:
             let host = Properties.hosts.randomElement(using: &random) ?? "a"
-            return ["connect": "\(host):\(Int.random(in: 0...2, using: &random))"]
-        case 6: return ["connect": noise(&random)]
+            let kind = Bool.random(using: &random) ? "connect" : "send"
+            return [kind: "\(host):\(Int.random(in: 0...2, using: &random))"]
+        case 6: return ["send": noise(&random)]
         case 7:
             guard let rule = effective.exec.randomElement(using: &random) else { return ["run": ["/x"]] }
             return ["run": Properties.command(rule, &random).map { $0.text ?? "" }]
@@ -74,6 +75,7 @@ struct GrantDifferentialTests {
             let found = try GrantVectors.decide(operation, scope: scope, effective: effective, declared: declared)
             var row: [String: Any] = ["operation": operation, "scope": scope, "decision": found.decision]
             row["reason"] = found.reason
+            row["permits"] = found.permits
             // Python escapes what is not UTF-8 in another way than the host does; the names here are UTF-8.
             if let beneath = found.beneath, !beneath.contains("\\") { row["beneath"] = beneath }
             return row

@@ -63,6 +63,61 @@ struct GrantTests {
         #expect(throws: GrammarError.self) { try DialGrant(text) }
     }
 
+    @Test(
+        "The operator's words stand behind a rule, in one order and one spelling",
+        arguments: [
+            ("a.example.com:443", []), ("a.example.com:443 private", .privateNetwork),
+            ("*.example.com:443 loopback", .loopback),
+            ("a.example.com:80 private loopback plain", [.privateNetwork, .loopback, .plain]),
+            ("192.0.2.1:80 plain", .plain), ("[2001:db8::1]:80 plain", .plain),
+        ] as [(String, DialOptions)])
+    func options(text: String, options: DialOptions) throws {
+        let rule = try DialGrant(text)
+        #expect(rule.options == options && rule.bytes == Bytes(text))
+        #expect(rule.covers(try DialGrant(String(text.prefix { $0 != " " }))))
+    }
+
+    @Test(
+        "Anything else behind a rule is refused",
+        arguments: [
+            "a.example.com:443 ", "a.example.com:443  private", "a.example.com:443 Private",
+            "a.example.com:443 private ",
+            "a.example.com:443 plain private", "a.example.com:443 private private", "a.example.com:443\tprivate",
+            "a.example.com:443 privateer", "a.example.com:443private", "a.example.com: 443", "127.0.0.1:443 private",
+            "127.0.0.1:443 loopback", "[::1]:443 loopback plain", " a.example.com:443", "a.example.com:443 public",
+        ])
+    func badOptions(text: String) {
+        #expect(throws: GrammarError.self) { try DialGrant(text) }
+    }
+
+    @Test func `Options are the approving side's, of all the rules that cover a peer, and nobody else's`() throws {
+        func options(_ declared: [String], _ approved: [String], _ address: String) throws -> DialOptions? {
+            let both = GrantSet.intersection(
+                declared: try GrantSet.parse(dial: declared), approved: try GrantSet.parse(dial: approved))
+            let operation = Operation.dial(try DialAddress(address))
+            guard case .allowed(.dial(let ticket)) = authorize(operation, effective: both, scope: .mutating) else {
+                return nil
+            }
+            return ticket.options
+        }
+        let peer = "a.example.com:443"
+        #expect(try options([peer], [peer + " private"], peer) == .privateNetwork)
+        #expect(try options([peer + " private loopback plain"], [peer], peer) == [])
+        #expect(try options([peer], ["*.example.com:443 loopback"], peer) == .loopback)
+        #expect(try options(["*.example.com:443"], [peer + " plain"], peer) == .plain)
+        #expect(
+            try options(["*.example.com:443"], ["*.example.com:443 loopback", peer + " private"], peer) == [
+                .loopback, .privateNetwork,
+            ])
+        #expect(
+            try options(["*.example.com:443"], ["*.example.com:443 loopback", peer + " private"], "b.example.com:443")
+                == .loopback)
+        #expect(try options([peer], [peer + " private", peer + " plain", peer], peer) == [.privateNetwork, .plain])
+        let two = try GrantSet.parse(dial: [peer, peer + " private", peer + " private plain"]).normalised
+        #expect(two.dial.map(\.description) == [peer + " private plain"])
+        #expect(try GrantSet.parse(dial: [peer]).isSubset(of: GrantSet.parse(dial: [peer + " private"])))
+    }
+
     @Test func `An exec grant is exact in number, order and bytes of the arguments`() throws {
         let grant = try ExecGrant(["/usr/sbin/nginx", "-s", "reload"])
         #expect(grant.covers(["/usr/sbin/nginx", "-s", "reload"]))

@@ -46,6 +46,7 @@ struct GrantVectorTests {
             #expect(found.decision == row["decision"] as? String, "\(id)")
             #expect(found.reason == row["reason"] as? String, "\(id)")
             if let beneath = row["beneath"] as? String { #expect(found.beneath == beneath, "\(id)") }
+            if let permits = row["permits"] as? [String] { #expect(found.permits == permits, "\(id)") }
         }
     }
 

@@ -61,20 +61,24 @@ struct GrantVectors {
     /// What the host decides about an operation, in the words of a table, and the directory that it opens.
     static func decide(
         _ operation: Any?, scope: String?, effective: GrantSet, declared: GrantSet?
-    ) throws -> (decision: String, reason: String?, beneath: String?) {
+    ) throws -> (decision: String, reason: String?, beneath: String?, permits: [String]?) {
         guard let entry = (operation as? [String: Any])?.first else { throw Malformed(what: "operation") }
         let parsed: TrstctlPolicy.Operation
         do {
             parsed = try self.operation(entry.key, entry.value)
         } catch let error as GrammarError {
-            let capability: Capability = entry.key == "run" ? .processExec : entry.key == "connect" ? .netDial : .fsRead
-            return ("denied", Denial.malformed(error, capability: capability).reason.rawValue, nil)
+            let capability: Capability =
+                entry.key == "run" ? .processExec : ["connect", "send"].contains(entry.key) ? .netDial : .fsRead
+            return ("denied", Denial.malformed(error, capability: capability).reason.rawValue, nil, nil)
         }
         let rights: ScopeRights = scope == "read-only" ? .readOnly : scope == "plan" ? .recording : .mutating
         switch authorize(parsed, effective: effective, scope: rights, declared: declared) {
-        case .denied(let denial): return ("denied", denial.reason.rawValue, nil)
-        case .allowed(.file(let ticket)): return ("allowed", nil, ticket.root.description)
-        case .allowed: return ("allowed", nil, nil)
+        case .denied(let denial): return ("denied", denial.reason.rawValue, nil, nil)
+        case .allowed(.file(let ticket)): return ("allowed", nil, ticket.root.description, nil)
+        case .allowed(.dial(let ticket)):
+            return ("allowed", nil, nil, ticket.options.suffix.split(separator: " ").map(String.init))
+        case .allowed(.socket): return ("allowed", nil, nil, [])
+        case .allowed(.exec): return ("allowed", nil, nil, nil)
         }
     }
 
@@ -88,11 +92,15 @@ struct GrantVectors {
             let argv = try (subject as? [Any] ?? []).map { try bytes($0) }
             _ = try ExecGrant(argv: argv)
             return .exec(argv: argv)
-        case "connect":
+        case "connect", "send":
             let text = try bytes(subject)
             let socket = "unix:".utf8
-            guard text.array.starts(with: socket) else { return .dial(try DialAddress(text)) }
-            return .dialSocket(try AbsolutePath(Bytes(Array(text.array.dropFirst(socket.count)))))
+            guard text.array.starts(with: socket) else {
+                let address = try DialAddress(text)
+                return kind == "send" ? .send(address) : .dial(address)
+            }
+            let path = try AbsolutePath(Bytes(Array(text.array.dropFirst(socket.count))))
+            return kind == "send" ? .sendSocket(path) : .dialSocket(path)
         default: return .unsupported(kind)
         }
     }

@@ -37,9 +37,13 @@ struct IntersectionProperties {
 
     static func dial(_ random: inout SeededGenerator) -> String {
         switch Int.random(in: 0...5, using: &random) {
-        case 0: "*.example.com:\(Int.random(in: 1...2, using: &random))"
+        case 0:
+            "*.example.com:\(Int.random(in: 1...2, using: &random))"
+                + (Bool.random(using: &random) ? " private" : "")
         case 1: "unix:\(path(&random))"
-        default: "\(hosts.randomElement(using: &random) ?? "a"):\(Int.random(in: 1...2, using: &random))"
+        default:
+            "\(hosts.randomElement(using: &random) ?? "a"):\(Int.random(in: 1...2, using: &random))"
+                + (Bool.random(using: &random) ? " plain" : "")
         }
     }
 
@@ -78,13 +82,15 @@ struct IntersectionProperties {
 
     static func operation(_ random: inout SeededGenerator) throws -> Operation {
         let path = try AbsolutePath(path(&random))
-        switch Int.random(in: 0...6, using: &random) {
+        switch Int.random(in: 0...8, using: &random) {
         case 0: return .readFile(path)
         case 1: return .stat(path)
         case 2: return .writeFile(path)
         case 3: return .removeFile(path)
         case 4: return .exec(argv: argv(&random).map { Bytes($0) })
         case 5: return .dialSocket(path)
+        case 6: return .sendSocket(path)
+        case 7: return .send(try DialAddress("\(hosts.randomElement(using: &random) ?? "a"):1"))
         default:
             let host = hosts.randomElement(using: &random) ?? "a"
             return .dial(try DialAddress("\(host):\(Int.random(in: 1...2, using: &random))"))

@@ -21,12 +21,12 @@ extension SecretSource {
     /// - Throws: `holdsKey`, `holdsSecret`.
     func refuseKey(in content: Bytes, _ what: String) throws(EffectError) {
         let fix = "compare it with Stat and compare_to instead of reading it"
-        guard !content.contains("PRIVATE KEY-----"), !keyForms.contains(where: { content.contains($0) }) else {
+        guard !content.holds("PRIVATE KEY-----"), !keyForms.contains(where: { content.holds($0) }) else {
             throw EffectError(
                 .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see", fix: fix)
         }
         for field in fields {
-            guard let value = recognisable(field), content.contains(value) else { continue }
+            guard let value = recognisable(field), content.holds(value) else { continue }
             throw EffectError(
                 .holdsSecret, object: what,
                 "\(what) holds the value of the secret field \(printable(field)), which connectors do not get to see",
@@ -39,7 +39,7 @@ extension SecretSource {
     /// For what is read by people, the output of commands: it may show a password in an error message, and the exit
     /// status must still reach the connector.
     func masked(_ content: Bytes) -> Bytes {
-        let values = fields.compactMap { recognisable($0) }.filter { content.contains($0) }
+        let values = fields.compactMap { recognisable($0) }.filter { content.holds($0) }
         guard !values.isEmpty else { return content }
         var buffer = WipedBuffer(capacity: content.count, limit: content.count)
         content.withUnsafeBytes { bytes in
@@ -90,11 +90,10 @@ extension SecretSource {
 
 extension Bytes {
     /// Whether the other bytes occur in these.
-    fileprivate func contains(_ other: Bytes) -> Bool {
+    func holds(_ other: Bytes) -> Bool {
         withUnsafeBytes { bytes in
             other.withUnsafeBytes { part in
-                guard let base = bytes.baseAddress, let from = part.baseAddress else { return part.isEmpty }
-                return trstctl_find(base, bytes.count, from, part.count) != 0
+                part.isEmpty || part.firstPlace(in: bytes, from: 0) != nil
             }
         }
     }

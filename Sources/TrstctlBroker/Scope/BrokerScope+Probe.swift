@@ -7,14 +7,15 @@ import TrstctlWire
 /// Asking a TLS server what it serves: really, or what it would serve after the plan.
 extension BrokerScope {
     func probeTLS(
-        _ ticket: DialTicket, serverName: String, _ patience: Patience
+        _ ticket: DialTicket, serverName: String, startTLS: StartTLS?, _ patience: Patience
     ) throws(EffectError) -> Effect {
         if rights == .recording, let planned, files.withLock({ $0.isChanged }) {
             let response = Wire.ProbeTlsResponse(
                 certificates: planned.certificates, protocol: planned.protocolVersion, planned: true)
             return Effect(result: .probeTls(response), isPlanned: true)
         }
-        let chain = try ServedChain.probe(ticket, serverName: serverName, patience)
+        let peer = try CheckedPeer(ticket, isPlain: false, network, patience)
+        let chain = try ServedChain.probe(peer, serverName: serverName, startTLS: startTLS, patience)
         return Effect(result: .probeTls(chain.response), note: "served \(chain.fingerprint)")
     }
 }
@@ -22,18 +23,16 @@ extension BrokerScope {
 extension ServedChain {
     /// The effect of a TLS handshake.
     ///
-    /// It takes a ticket and nothing else that names a peer. An empty server name sends none.
+    /// It takes a checked peer and nothing else that names one. An empty server name sends none.
     fileprivate static func probe(
-        _ ticket: DialTicket, serverName: String, _ patience: Patience
+        _ peer: CheckedPeer, serverName: String, startTLS: StartTLS?, _ patience: Patience
     ) throws(EffectError) -> ServedChain {
         do throws(ProbeError) {
-            let addresses = try AddressLookup.addresses(
-                of: ticket.address.hostText, port: ticket.address.port, deadline: patience.deadline)
             // An address is a name that is never sent (RFC 6066 section 3).
-            let unnamed = addresses.first.map(\.host) ?? ticket.address.hostText
+            let unnamed = peer.addresses.first.map(\.host) ?? peer.address.hostText
             return try TLSProbe.run(
-                addresses: addresses, serverName: serverName.isEmpty ? unnamed : serverName,
-                deadline: patience.deadline, interruption: patience.interruption)
+                addresses: peer.addresses, serverName: serverName.isEmpty ? unnamed : serverName,
+                startTLS: startTLS, deadline: patience.deadline, interruption: patience.interruption)
         } catch {
             throw EffectError(error)
         }

@@ -19,6 +19,11 @@ package final class BrokerScope: Sendable {
     let files: Mutex<FileJournal>
     /// Holds the number of commands so far, and is held while one runs.
     let commands = Mutex(0)
+    /// The same for requests that may change something, and for bytes that are sent.
+    let exchanges = Mutex(0)
+    /// The tokens that the host fetched for this scope.
+    let tokens = Mutex<[Wire.HttpAuthentication: HeldToken]>([:])
+    let network: NetworkSettings
     /// What ends the calls that are being worked on.
     private let running = Mutex<Set<Interruption>>([])
 
@@ -32,11 +37,23 @@ package final class BrokerScope: Sendable {
     ///   - planned: what a probe answers in a recording scope after a recorded change; nil probes always really.
     ///   - limits: bounds on everything together.
     ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
-    package init(
+    package convenience init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
         planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(),
         observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
+        self.init(
+            rights: rights, grants: grants, declared: declared, secrets: secrets, planned: planned, limits: limits,
+            network: NetworkSettings(), observer: observer)
+    }
+
+    /// The same, with another network.
+    init(
+        rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
+        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), network: NetworkSettings,
+        observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
+    ) {
+        self.network = network
         self.rights = rights
         self.grants = grants
         self.declared = declared
@@ -90,12 +107,41 @@ package final class BrokerScope: Sendable {
         guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
         if case .revert(let request) = method { return try revert(request) }
         let request = try BrokeredRequest(method)
-        record.object = cut(request.operation.object, toUTF8: EffectRecord.textLimit)
-        switch authorize(request.operation, effective: grants, scope: rights, declared: declared) {
+        record.object = cut(request.object, toUTF8: EffectRecord.textLimit)
+        return try perform(request, try decide(request.operation, &record), patience)
+    }
+
+    /// Decides an operation, and notes the rule.
+    func decide(_ operation: Operation, _ record: inout EffectRecord) throws(EffectError) -> Ticket {
+        switch authorize(operation, effective: grants, scope: rights, declared: declared) {
         case .denied(let denial): throw EffectError(denial)
         case .allowed(let ticket):
             record.grant = cut(ticket.rule, toUTF8: EffectRecord.textLimit)
-            return try perform(request, ticket, patience)
+            return ticket
+        }
+    }
+
+    /// Adds a record of its own for something that the host does for a brokered call.
+    func recorded<Result>(
+        _ name: String, _ object: String, as outcome: EffectRecord.Outcome = .allowed,
+        _ body: (inout EffectRecord) throws(EffectError) -> Result
+    ) throws(EffectError) -> Result {
+        let start = Deadline.now
+        var record = EffectRecord(
+            operation: name, object: cut(object, toUTF8: EffectRecord.textLimit), outcome: .failed, bytes: 0,
+            milliseconds: 0)
+        defer {
+            record.milliseconds = (Deadline.now.nanoseconds - start.nanoseconds) / 1_000_000
+            if ledger.withLock({ $0.add(record) }) { observer(record) }
+        }
+        do throws(EffectError) {
+            let result = try body(&record)
+            record.outcome = outcome
+            return result
+        } catch {
+            record.outcome = error.isDenial ? .denied : .failed
+            record.reason = cut("\(error.code.rawValue): \(error.message)", toUTF8: EffectRecord.textLimit)
+            throw error
         }
     }
 
@@ -109,8 +155,11 @@ package final class BrokerScope: Sendable {
         case (.removeFile, .file(let ticket)): return try removeFile(ticket)
         case (.exec(let request, let milliseconds, let limit), .exec(let ticket)):
             return try exec(ticket, request, outputLimit: limit, patience.atMost(milliseconds: milliseconds))
-        case (.probeTLS(_, let name, let milliseconds), .dial(let ticket)):
-            return try probeTLS(ticket, serverName: name, patience.atMost(milliseconds: milliseconds))
+        case (.probeTLS(_, let name, let startTLS, let milliseconds), .dial(let ticket)):
+            return try probeTLS(
+                ticket, serverName: name, startTLS: startTLS, patience.atMost(milliseconds: milliseconds))
+        case (.request(let call), .dial(let ticket)): return try self.request(call, ticket, patience)
+        case (.send(let call), _): return try self.send(call, ticket, patience)
         default: throw EffectError(.system, object: request.operation.object, "the ticket is for another operation")
         }
     }
@@ -132,6 +181,7 @@ package final class BrokerScope: Sendable {
     package func seal() {
         ledger.withLock { $0.isClosed = true }
         commands.withLock { _ in }
+        exchanges.withLock { _ in }
         files.withLock { _ in }
     }
 
@@ -145,6 +195,8 @@ package final class BrokerScope: Sendable {
         running.withLock { running in for interruption in running { interruption.raise() } }
         // Waits for the command to be gone, so that it does not see files half put back.
         commands.withLock { _ in }
+        exchanges.withLock { _ in }
+        tokens.withLock { $0 = [:] }
         return files.withLock { journal in
             let report = commit ? RevertReport() : putBack(nil, in: &journal)
             journal.close()

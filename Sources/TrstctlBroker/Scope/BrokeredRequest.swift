@@ -9,7 +9,9 @@ enum BrokeredRequest: Sendable {
     case writeFile(AbsolutePath, Wire.WriteFileRequest)
     case removeFile(AbsolutePath)
     case exec(Wire.ExecRequest, milliseconds: Int64, outputLimit: Int)
-    case probeTLS(DialAddress, serverName: String, milliseconds: Int64)
+    case request(HTTPCall)
+    case send(SendCall)
+    case probeTLS(DialAddress, serverName: String, startTLS: StartTLS?, milliseconds: Int64)
 
     /// The most bytes that one call moves.
     static let contentLimit = 3 << 20
@@ -24,8 +26,16 @@ enum BrokeredRequest: Sendable {
         case .writeFile(let path, _): .writeFile(path)
         case .removeFile(let path): .removeFile(path)
         case .exec(let request, _, _): .exec(argv: request.arguments)
-        case .probeTLS(let address, _, _): .dial(address)
+        case .request(let call): call.operation
+        case .send(let call): call.operation
+        case .probeTLS(let address, _, _, _): .dial(address)
         }
+    }
+
+    /// What the audit calls the object.
+    var object: String {
+        if case .request(let call) = self { return call.shown }
+        return operation.object
     }
 
     /// Checks a call.
@@ -52,23 +62,30 @@ enum BrokeredRequest: Sendable {
             let output = try bounded(request.maxOutputBytes, default: 16 << 10, atMost: 256 << 10, "max_output_bytes")
             self = .exec(request, milliseconds: Int64(time), outputLimit: Int(output))
         case .probeTls(let request): self = try BrokeredRequest.probe(request)
-        case .request: throw unimplemented("Request")
-        case .send: throw unimplemented("Send")
+        case .request(let request): self = .request(try HTTPCall(request))
+        case .send(let request): self = .send(try SendCall(request))
         default: throw unimplemented("a method of this number")
         }
     }
 
     private static func probe(_ request: Wire.ProbeTlsRequest) throws(EffectError) -> BrokeredRequest {
         let time = try bounded(request.timeoutMilliseconds, default: 5_000, atMost: 60_000, "timeout_milliseconds")
+        let startTLS: StartTLS?
         switch request.startTls {
-        case .none: break
+        case .none: startTLS = nil
+        case .smtp: startTLS = .smtp
+        case .imap: startTLS = .imap
+        case .pop3: startTLS = .pop3
+        case .ldap: startTLS = .ldap
+        case .postgres: startTLS = .postgres
+        case .mysql: startTLS = .mysql
         case .unrecognized(let number):
             throw EffectError(.invalid, object: "start_tls", "start_tls is \(number), which this host does not know")
-        default: throw unimplemented("ProbeTLS with start_tls")
         }
         do throws(GrammarError) {
             return .probeTLS(
-                try DialAddress(request.address), serverName: request.serverName, milliseconds: Int64(time))
+                try DialAddress(request.address), serverName: request.serverName, startTLS: startTLS,
+                milliseconds: Int64(time))
         } catch {
             throw EffectError(.invalid, object: error.found, "\(error)")
         }
@@ -87,7 +104,8 @@ private func path(_ bytes: Bytes) throws(EffectError) -> AbsolutePath {
     }
 }
 
-private func bounded(
+/// The value, the default for 0, and `invalid` above the limit.
+func bounded(
     _ value: UInt32, default normal: UInt32, atMost limit: UInt32, _ field: String
 ) throws(EffectError) -> UInt32 {
     guard value <= limit else {

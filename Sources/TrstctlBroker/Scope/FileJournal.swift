@@ -75,6 +75,11 @@ struct FileJournal: Sendable {
         if !isClosed { events.append(.run(Wire.Change(kind: .run, object: command))) }
     }
 
+    /// Notes that a request was sent, or would be.
+    mutating func note(call: String) {
+        if !isClosed { events.append(.run(Wire.Change(kind: .call, object: call))) }
+    }
+
     /// The entries of these files, or of all, the latest first.
     func newestFirst(_ paths: Set<AbsolutePath>?) -> [Entry] {
         events.reversed().compactMap { event in

@@ -6,6 +6,8 @@ package struct ScopeLimits: Hashable, Sendable {
     package var files = 256
     /// Commands run.
     package var commands = 100
+    /// Requests that may change something, and sends.
+    package var exchanges = 1_000
     /// Bytes of one file's old content that are kept to restore it; a larger file cannot be changed.
     package var restorableFile = 16 << 20
     /// Bytes of all old content kept.

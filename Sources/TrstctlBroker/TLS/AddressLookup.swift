@@ -27,6 +27,15 @@ package enum AddressLookup {
         try addresses(of: host, port: port, deadline: deadline, places: places, resolver: { system($0, $1) })
     }
 
+    /// The same, with another resolver, and ended early by an interruption.
+    static func addresses(
+        of host: String, port: UInt16, deadline: Deadline, interruption: Interruption?,
+        resolver: @escaping @Sendable (String, UInt16) -> Answer
+    ) throws(ProbeError) -> [PeerAddress] {
+        try addresses(
+            of: host, port: port, deadline: deadline, places: places, interruption: interruption, resolver: resolver)
+    }
+
     /// What a resolver answers: addresses, or getaddrinfo's error number.
     enum Answer: Sendable {
         case addresses([PeerAddress])
@@ -34,7 +43,7 @@ package enum AddressLookup {
     }
 
     static func addresses(
-        of host: String, port: UInt16, deadline: Deadline, places: LookupPlaces,
+        of host: String, port: UInt16, deadline: Deadline, places: LookupPlaces, interruption: Interruption? = nil,
         resolver: @escaping @Sendable (String, UInt16) -> Answer
     ) throws(ProbeError) -> [PeerAddress] {
         let shown = "\(host.prefix(253)):\(port)"
@@ -46,7 +55,7 @@ package enum AddressLookup {
             throw ProbeError(
                 .invalidTarget, .resolve, HostName.printable(shown), "neither an IP address nor a host name")
         }
-        switch try wait(host, port, deadline, places, resolver) {
+        switch try wait(host, port, deadline, interruption, places, resolver) {
         case .addresses(let found) where !found.isEmpty:
             return found
         case .addresses:
@@ -86,7 +95,7 @@ package enum AddressLookup {
     }
 
     private static func wait(
-        _ host: String, _ port: UInt16, _ deadline: Deadline, _ places: LookupPlaces,
+        _ host: String, _ port: UInt16, _ deadline: Deadline, _ interruption: Interruption?, _ places: LookupPlaces,
         _ resolver: @escaping @Sendable (String, UInt16) -> Answer
     ) throws(ProbeError) -> Answer {
         let shown = "\(host):\(port)"
@@ -107,9 +116,15 @@ package enum AddressLookup {
             throw ProbeError(.local, .resolve, shown, error.description)
         }
         while true {
-            var entry = pollfd(fd: lookup.isDone.raw, events: Int16(POLLIN), revents: 0)
-            let ready = poll(&entry, 1, deadline.pollTimeout)
+            var entries = [
+                pollfd(fd: lookup.isDone.raw, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: interruption?.pollable ?? -1, events: Int16(POLLIN), revents: 0),
+            ]
+            let ready = poll(&entries, 2, deadline.pollTimeout)
             if ready > 0, let answer = lookup.answer.withLock({ $0 }) { return answer }
+            guard interruption?.isRaised != true else {
+                throw ProbeError(.timedOut, .resolve, shown, "the call that wanted to know is over")
+            }
             guard !deadline.hasPassed else {
                 throw ProbeError(.timedOut, .resolve, shown, "no answer from the name service before the deadline")
             }
@@ -140,7 +155,7 @@ package enum AddressLookup {
         return result
     }
 
-    private static func system(_ host: String, _ port: UInt16, flags: Int32 = 0) -> Answer {
+    static func system(_ host: String, _ port: UInt16, flags: Int32 = 0) -> Answer {
         var hints = addrinfo()
         hints.ai_family = AF_UNSPEC
         hints.ai_socktype = Int32(SOCK_STREAM.rawValue)

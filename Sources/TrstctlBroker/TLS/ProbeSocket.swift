@@ -78,6 +78,9 @@ struct ProbeSocket: ~Copyable {
         _ = Glibc.send(descriptor.raw, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
     }
 
+    /// Gives the connection away; it stays non-blocking.
+    consuming func release() -> Int32 { descriptor.release() }
+
     private static func wait(
         _ number: Int32, _ events: Int32, _ stage: ProbeError.Stage, _ address: String, _ deadline: Deadline,
         _ interruption: Interruption?

@@ -26,12 +26,14 @@ package enum TLSProbe {
     /// - Parameters:
     ///   - addresses: in the order to try; each one gets an equal share of the time that is left.
     ///   - serverName: the name for SNI; an IP literal is not sent (RFC 6066, 3: only DNS names are).
+    ///   - startTLS: what to speak first; nil for TLS from the first byte.
     ///   - deadline: for everything together.
     ///   - interruption: ends the probe early, as if the deadline had passed.
     /// - Returns: what the server showed.
     /// - Throws: `ProbeError`; when no address answers, that of the last one.
     package static func run(
-        addresses: [PeerAddress], serverName: String, deadline: Deadline, interruption: Interruption? = nil
+        addresses: [PeerAddress], serverName: String, startTLS: StartTLS? = nil, deadline: Deadline,
+        interruption: Interruption? = nil
     ) throws(ProbeError) -> ServedChain {
         let isAddress = IPLiteral.isOne(serverName)
         guard isAddress || HostName.isValid(serverName) else {
@@ -49,6 +51,7 @@ package enum TLSProbe {
                 failure = error
                 continue
             }
+            try startTLS?.agree(over: socket, address: address.text)
             let client = try TLSClient(
                 serverName: isAddress ? nil : name, verifiedName: IPLiteral.withoutZone(name), address: address.text)
             try client.handshake(over: socket)
@@ -57,7 +60,8 @@ package enum TLSProbe {
         throw failure
     }
 
-    private static func share(of deadline: Deadline, among count: Int) -> Deadline {
+    /// An equal share of the time that is left for the first of this many addresses.
+    static func share(of deadline: Deadline, among count: Int) -> Deadline {
         let now = Deadline.now
         guard deadline != .never, count > 1, now < deadline else { return deadline }
         return Deadline(nanoseconds: now.nanoseconds + (deadline.nanoseconds - now.nanoseconds) / Int64(count))

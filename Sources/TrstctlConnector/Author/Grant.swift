@@ -52,7 +52,10 @@ public struct Grant: Sendable {
     /// Replacing and removing one file, or everything below a directory when the path ends with a slash.
     public static func write(_ path: String) -> Grant { Grant(capability: .writeFiles, values: [Bytes(path)]) }
 
-    /// Reaching one address, `host:port`.
+    /// Reaching one address, `host:port`, or one Unix socket, `unix:/path`.
+    ///
+    /// Whether a name may lead into a private network or to the machine itself, and whether content may go there without
+    /// TLS, is for the operator to say in the manifest.
     public static func dial(_ address: String) -> Grant { Grant(capability: .dial, values: [Bytes(address)]) }
 
     /// Running exactly this command: the program's absolute path, then its arguments.

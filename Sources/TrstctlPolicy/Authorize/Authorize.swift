@@ -63,11 +63,14 @@ package struct ExecTicket: Hashable, Sendable {
 package struct DialTicket: Hashable, Sendable {
     /// The peer.
     package let address: DialAddress
+    /// What the operator permits with it.
+    package let options: DialOptions
     /// The rule that allows it, as text for people.
     package let grant: String
 
-    fileprivate init(address: DialAddress, grant: String) {
+    fileprivate init(address: DialAddress, options: DialOptions, grant: String) {
         self.address = address
+        self.options = options
         self.grant = grant
     }
 }
@@ -125,11 +128,8 @@ private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
     case .writeFile(let path): file(path, .write, grants.write)
     case .removeFile(let path): file(path, .remove, grants.write)
     case .exec(let argv): command(argv, grants.exec)
-    case .dial(let address):
-        grants.dial.first { $0.covers(address) }.map {
-            .dial(DialTicket(address: address, grant: $0.description))
-        }
-    case .dialSocket(let path):
+    case .dial(let address), .send(let address): peer(address, grants.dial)
+    case .dialSocket(let path), .sendSocket(let path):
         grants.dial.first { $0 == .socket(path) }.map {
             .socket(SocketTicket(path: path, grant: $0.description))
         }
@@ -142,6 +142,15 @@ private func command(_ argv: [Bytes], _ rules: [ExecGrant]) -> Ticket? {
     let covering = rules.filter { $0.covers(argv) }
     guard let first = covering.first else { return nil }
     return .exec(ExecTicket(argv: argv, program: first.program, terms: covering.map(\.terms), grant: first.description))
+}
+
+// Several rules may cover the peer, each with options of its own: they count together.
+private func peer(_ address: DialAddress, _ rules: [DialGrant]) -> Ticket? {
+    let covering = rules.filter { $0.covers(address) }
+    let options = covering.reduce(DialOptions()) { $0.union($1.options) }
+    let widest = covering.max { $0.options.rawValue.nonzeroBitCount < $1.options.rawValue.nonzeroBitCount }
+    guard let rule = widest else { return nil }
+    return .dial(DialTicket(address: address, options: options, grant: rule.description))
 }
 
 // Of several rules that cover the path the one anchored deepest counts: the operator's most exact text.

@@ -79,8 +79,8 @@ extension Operation {
         case .readFile(let path), .stat(let path), .writeFile(let path), .removeFile(let path):
             path == .root ? nil : yamlScalar(path.bytes)
         case .exec(let argv): (try? ExecGrant(argv: argv)).flatMap(\.yaml)
-        case .dial(let address): yamlScalar(Bytes(address.text))
-        case .dialSocket(let path): yamlScalar(DialGrant.socket(path).bytes)
+        case .dial(let address), .send(let address): yamlScalar(Bytes(address.text))
+        case .dialSocket(let path), .sendSocket(let path): yamlScalar(DialGrant.socket(path).bytes)
         case .unsupported: nil
         }
     }

@@ -8,14 +8,14 @@ extension GrantSet {
         case .stat(let path): nearest(to: path, read + write)
         case .writeFile(let path), .removeFile(let path): nearest(to: path, write)
         case .exec(let argv): nearest(to: argv)
-        case .dial(let address):
+        case .dial(let address), .send(let address):
             dial.first { rule in
-                if case .exactly(let granted) = rule { return granted.host == address.host }
+                if case .exactly(let granted) = rule.peer { return granted.host == address.host }
                 return false
             }?.description ?? dial.first { $0.port == address.port }?.description
-        case .dialSocket:
+        case .dialSocket, .sendSocket:
             dial.first { rule in
-                if case .socket = rule { return true }
+                if case .socket = rule.peer { return true }
                 return false
             }?.description
         case .unsupported: nil

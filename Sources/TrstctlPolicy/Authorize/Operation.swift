@@ -11,6 +11,10 @@ package enum Operation: Hashable, Sendable {
     case dial(DialAddress)
     /// Connecting to a Unix socket.
     case dialSocket(AbsolutePath)
+    /// Telling a peer something after which it may be another: a request whose method is not safe, raw bytes.
+    case send(DialAddress)
+    /// The same over a Unix socket.
+    case sendSocket(AbsolutePath)
     /// A call that this host does not perform, by its name.
     case unsupported(String)
 
@@ -20,7 +24,7 @@ package enum Operation: Hashable, Sendable {
         case .readFile, .stat: .fsRead
         case .writeFile, .removeFile: .fsWrite
         case .exec: .processExec
-        case .dial, .dialSocket: .netDial
+        case .dial, .dialSocket, .send, .sendSocket: .netDial
         case .unsupported: nil
         }
     }
@@ -28,7 +32,7 @@ package enum Operation: Hashable, Sendable {
     /// True when performing it can change the target.
     var isMutation: Bool {
         switch self {
-        case .writeFile, .removeFile, .exec: true
+        case .writeFile, .removeFile, .exec, .send, .sendSocket: true
         case .readFile, .stat, .dial, .dialSocket, .unsupported: false
         }
     }
@@ -38,8 +42,8 @@ package enum Operation: Hashable, Sendable {
         switch self {
         case .readFile(let path), .stat(let path), .writeFile(let path), .removeFile(let path): path.description
         case .exec(let argv): "[" + argv.map { yamlScalar($0) ?? printable($0) }.joined(separator: ", ") + "]"
-        case .dial(let address): address.text
-        case .dialSocket(let path): "unix:\(path)"
+        case .dial(let address), .send(let address): address.text
+        case .dialSocket(let path), .sendSocket(let path): "unix:\(path)"
         case .unsupported(let name): printable(name)
         }
     }
@@ -53,6 +57,7 @@ package enum Operation: Hashable, Sendable {
         case .removeFile: "removing \(object)"
         case .exec: "running \(object)"
         case .dial, .dialSocket: "connecting to \(object)"
+        case .send, .sendSocket: "sending to \(object)"
         case .unsupported: "\(object)"
         }
     }

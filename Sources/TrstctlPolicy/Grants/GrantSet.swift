@@ -56,7 +56,8 @@ package struct GrantSet: Hashable, Sendable {
             read: paths(declared: declared.read, approved: approved.read),
             write: paths(declared: declared.write, approved: approved.write),
             dial: approved.dial.filter { rule in declared.dial.contains { $0.covers(rule) } }
-                + declared.dial.filter { rule in approved.dial.contains { $0.covers(rule) } },
+                + declared.dial.filter { rule in approved.dial.contains { $0.covers(rule) } }
+                .map { $0.with(options(for: $0, in: approved.dial)) },
             exec: commands(declared: declared.exec, approved: approved.exec)
         ).normalised
     }
@@ -77,12 +78,19 @@ package struct GrantSet: Hashable, Sendable {
             }
     }
 
+    // What the operator permits with these peers: the options are those of every approved rule that covers them.
+    private static func options(for rule: DialGrant, in approved: [DialGrant]) -> DialOptions {
+        approved.filter { $0.covers(rule) }.reduce([]) { $0.union($1.options) }
+    }
+
     /// The same set with its rules sorted by their bytes, without those that another rule makes superfluous.
     package var normalised: GrantSet {
         GrantSet(
             read: GrantSet.needed(read.sorted(by: GrantSet.precedes), GrantSet.replaces),
             write: GrantSet.needed(write.sorted(by: GrantSet.precedes), GrantSet.replaces),
-            dial: GrantSet.needed(dial.sorted { precedesByBytes($0.bytes, $1.bytes) }) { $0.covers($1) },
+            dial: GrantSet.needed(dial.sorted { precedesByBytes($0.bytes, $1.bytes) }) {
+                $0.covers($1) && $0.options.isSuperset(of: $1.options)
+            },
             exec: GrantSet.needed(GrantSet.sorted(exec)) { $0.replaces($1) })
     }
 

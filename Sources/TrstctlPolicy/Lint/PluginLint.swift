@@ -148,7 +148,9 @@ struct PluginLint {
     /// Sockets whose other end obeys like root.
     mutating func checkSockets() {
         for (index, rule) in plugin.grants.dial.enumerated() {
-            guard case .socket(let path) = rule, let file = PathGrant(file: path)?.withoutKnownLinks else { continue }
+            guard case .socket(let path) = rule.peer, let file = PathGrant(file: path)?.withoutKnownLinks else {
+                continue
+            }
             guard SensitivePlaces.sockets.contains(file.path) else { continue }
             add(
                 .controlsHost, path.bytes, .netDial, index,

@@ -98,6 +98,12 @@ package struct DialAddress: Hashable, Sendable, CustomStringConvertible {
         hasher.combine(port)
     }
 
+    /// True for a name, whose addresses are known only once it is looked up.
+    package var isName: Bool {
+        if case .name = host { return true }
+        return false
+    }
+
     /// The address in the one spelling that the grammar accepts, for example `[2001:db8::1]:443`.
     package var text: String {
         if case .ipv6 = host { return "[\(hostText)]:\(port)" }

@@ -28,6 +28,7 @@ package struct GrammarError: Error, Hashable, Sendable, CustomStringConvertible 
         case numericHost
         case badIPv6
         case badWildcard
+        case badOption
         case tooManyArguments
         case tooManyRules
         case badHole

@@ -536,8 +536,8 @@ extension Wire.ExecResponse: WireMessage {
 extension Wire {
     /// Needs net.dial for the address. A TLS handshake; nothing is sent after it. UNAVAILABLE when nobody answers.
     package struct ProbeTlsRequest: Hashable, Sendable {
-        /// What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT; this version of the host
-        /// offers NONE, and answers UNIMPLEMENTED for the others.
+        /// What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT. A peer that does not agree to
+        /// TLS is FAILED_PRECONDITION; nothing else is said to it.
         package enum StartTls: Hashable, Sendable {
             /// TLS from the first byte.
             case none
@@ -729,16 +729,20 @@ extension Wire.ServedCertificate: WireMessage {
 }
 
 extension Wire {
-    /// Needs net.dial for the URL's host and port. Redirects are returned, not followed. (method `Request`) This version
-    /// of the host answers UNIMPLEMENTED; the bounds are those of a host that performs it.
+    /// Needs net.dial for the URL's host and port. Redirects are returned, not followed; nothing is decompressed; there are
+    /// no cookies and no proxy. (method `Request`) GET, HEAD and OPTIONS are performed in every scope; other methods count
+    /// as mutations. Repeated after a connection that did not come about and after 429, 502, 503 and 504, with pauses and at
+    /// most three times, when the method is idempotent or `retry_safe` is set. An answer in which a private key or a secret
+    /// of the request can be seen is PERMISSION_DENIED. At most 1000 mutating requests and sends in one scope.
     package struct HttpRequest: Hashable, Sendable {
-        /// A token of RFC 9110 section 9.1, at most 16 bytes.
+        /// A token of RFC 9110 section 9.1, at most 16 bytes; not CONNECT and not TRACE.
         package var method: String
-        /// `https` or `http`, with host; at most 8 KiB.
+        /// `https://host[:port][/path][?query]`, or `http`; at most 8 KiB, no user name, no fragment. The host is spelt as in
+        /// a rule of net.dial. `http` is PERMISSION_DENIED where it would leave the machine, unless the rule says `plain`.
         package var url: String
-        /// At most 64; names are tokens, values have no CR, LF or NUL. Host and framing fields are the host's.
+        /// At most 64. Fields of the host's are PERMISSION_DENIED, see HttpHeader.
         package var headers: [Wire.HttpHeader]
-        /// At most 3 MiB.
+        /// At most 3 MiB after the references are resolved; GET and HEAD have none.
         package var body: [Wire.Segment]
         /// For everything, name lookup included. 0 means 30 000; at most 600 000.
         package var timeoutMilliseconds: UInt32
@@ -810,9 +814,10 @@ extension Wire.HttpRequest: WireMessage {
 extension Wire {
     /// One header field that the connector adds to a request.
     package struct HttpHeader: Hashable, Sendable {
-        /// A token of RFC 9110 section 5.6.2. Host, Content-Length, Transfer-Encoding and Connection are the host's.
+        /// A token of RFC 9110 section 5.6.2, at most 128 bytes. Host, Content-Length, Transfer-Encoding, Connection,
+        /// Keep-Alive, Upgrade, TE, Trailer, Expect, HTTP2-Settings and Proxy-* are the host's.
         package var name: String
-        /// The value, which may hold secrets; no CR, LF or NUL after the references are resolved. At most 3 MiB.
+        /// The value, which may hold secrets; no control characters but tabs after the references are resolved. At most 3 MiB.
         package var value: [Wire.Segment]
 
         package init(name: String = "", value: [Wire.Segment] = []) {
@@ -844,15 +849,16 @@ extension Wire.HttpHeader: WireMessage {
 extension Wire {
     /// How the peer of a Request or a Send is verified, and how the host presents itself. Empty fields change nothing.
     package struct TlsOptions: Hashable, Sendable {
-        /// A PEM file of authorities that replaces the system's; needs fs.read.
+        /// A PEM file of authorities that replaces the system's, also for `token_url`; needs fs.read. At most 1 MiB.
         package var authoritiesPath: Bytes
-        /// Lower-case hex SHA-256 of the server's public key (SubjectPublicKeyInfo, DER) that must be served.
+        /// Lower-case hex SHA-256 of the server's public key (SubjectPublicKeyInfo, DER) that must be served, besides a chain
+        /// that verifies.
         package var publicKeyPin: String
         /// The name of the secret that is the client certificate with its chain, PEM; set with the key.
         package var clientCertificateName: String
         /// The name of the secret that is the client certificate's private key, PEM.
         package var clientKeyName: String
-        /// The name to verify, and to send as SNI, instead of the URL's or the address's host.
+        /// The DNS name to verify, and to send as SNI, instead of the URL's or the address's host; `Host` stays the URL's.
         package var serverName: String
 
         package init(
@@ -902,13 +908,15 @@ extension Wire {
             case bearer
             /// The secret as the value of header `header_name`.
             case header
-            /// Signed with an AWS access key, Signature Version 4.
+            /// Signed with an AWS access key, Signature Version 4. The URL's path has only letters, digits and `-._~/`.
             case awsSigv4
-            /// A token that the host fetches from `token_url` with a client id and secret (RFC 6749 section 4.4).
+            /// A token that the host fetches from `token_url` with a client id and secret (RFC 6749 section 4.4, both in the
+            /// body). Tokens are kept for the scope.
             case oauth2ClientCredentials
             /// A token that the host fetches with a service account's key file.
             case googleServiceAccount
-            /// A token of the machine that the host runs on, from its cloud's metadata service.
+            /// A token of the machine that the host runs on, from its cloud's metadata service; on AWS an access key that signs
+            /// as in AWS_SIGV4. Needs net.dial for `169.254.169.254:80` as well.
             case instanceMetadata
             /// A number that this version does not know.
             case unrecognized(Int32)
@@ -945,19 +953,22 @@ extension Wire {
 
         /// Which of these; it decides which other fields are read.
         package var scheme: Wire.HttpAuthentication.Scheme
-        /// Not secret: BASIC's user name, AWS_SIGV4's access key id, OAuth2's client id. At most 4 KiB.
+        /// Not secret: BASIC's user name, AWS_SIGV4's access key id, OAuth2's client id; with INSTANCE_METADATA the cloud,
+        /// `aws`, `azure` or `gcp`. At most 4 KiB.
         package var identity: String
-        /// The name of the secret, as in SecretReference: password, token, secret key, client secret, key file.
+        /// The name of the secret, as in SecretReference: password, token, secret key, client secret, key file. At most
+        /// 64 KiB; what goes into a header has no control characters, so no line feed at its end.
         package var secretName: String
         /// Only with HEADER: the header field's name, a token of RFC 9110 section 5.6.2.
         package var headerName: String
-        /// Only with AWS_SIGV4: the region, for example `eu-central-1`.
+        /// With AWS_SIGV4, and with INSTANCE_METADATA on AWS: the region, for example `eu-central-1`.
         package var region: String
-        /// Only with AWS_SIGV4: the service, for example `acm`.
+        /// With AWS_SIGV4, and with INSTANCE_METADATA on AWS: the service, for example `acm`.
         package var service: String
         /// OAuth2 and GOOGLE_SERVICE_ACCOUNT: where tokens are fetched, `https`; needs net.dial as well. At most 8 KiB.
         package var tokenUrl: String
-        /// OAuth2, GOOGLE_SERVICE_ACCOUNT and INSTANCE_METADATA: the scopes to ask for, separated by spaces.
+        /// OAuth2, GOOGLE_SERVICE_ACCOUNT and INSTANCE_METADATA: the scopes to ask for, separated by spaces; on Azure's
+        /// machines the resource.
         package var scope: String
         /// AWS_SIGV4: the name of the secret that is the session token; empty means none.
         package var sessionTokenName: String
@@ -1012,9 +1023,10 @@ extension Wire.HttpAuthentication: WireMessage {
 extension Wire {
     /// What the server answered. An error status is an OK reply: the connector judges it.
     package struct HttpResponse: Hashable, Sendable {
-        /// The HTTP status code, 100 to 599.
+        /// The HTTP status code, 200 to 599; 200 when only recorded.
         package var status: UInt32
-        /// The header fields in the order they came, repeated ones included; bounded by the frame limit.
+        /// The header fields in the order they came, repeated ones included; at most 128 lines and 64 KiB, informational
+        /// answers and trailers counted.
         package var headers: [Wire.HttpResponseHeader]
         /// The body with its transfer encoding removed, at most the request's `max_response_bytes`.
         package var body: Bytes
@@ -1085,18 +1097,20 @@ extension Wire.HttpResponseHeader: WireMessage {
 }
 
 extension Wire {
-    /// Needs net.dial for the address. Sends the content and answers what comes back. This version of the host answers
-    /// UNIMPLEMENTED; the bounds are those of a host that performs it.
+    /// Needs net.dial for the address. Sends the content and answers what comes back; a mutation, whatever is sent. An answer
+    /// in which a private key or a secret of the content can be seen is PERMISSION_DENIED.
     package struct SendRequest: Hashable, Sendable {
-        /// `host:port`, as in ProbeAddress, or `unix:/path` with an absolute, canonical path.
+        /// `host:port`, as in ProbeAddress, or `unix:/path` with an absolute, canonical path; the socket itself is not a link.
+        /// Without TLS a `host:port` off this machine is PERMISSION_DENIED, unless the rule says `plain`.
         package var address: String
-        /// Whether TLS is spoken from the first byte.
+        /// Whether TLS is spoken from the first byte; not over a Unix socket.
         package var useTls: Bool
         /// Only with `use_tls`: how the peer is verified; not set means its host against the system's authorities.
         package var tls: Wire.TlsOptions?
         /// What is sent, in order. At most 3 MiB after the references are resolved.
         package var content: [Wire.Segment]
-        /// Stop reading after this byte sequence; empty means at the end of the stream. At most 64 bytes.
+        /// Stop reading after this byte sequence; empty means at the end of the stream, and the peer is told (where there is
+        /// no TLS) that nothing more will come. At most 64 bytes.
         package var readUntil: Bytes
         /// A longer answer is RESOURCE_EXHAUSTED. 0 means 64 KiB; at most 3 MiB.
         package var maxResponseBytes: UInt32

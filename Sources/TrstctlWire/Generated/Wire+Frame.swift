@@ -121,9 +121,9 @@ extension Wire {
             case exec(Wire.ExecRequest)
             /// Asks a TLS server which certificates it serves.
             case probeTls(Wire.ProbeTlsRequest)
-            /// Makes an HTTP request. This version of the host answers UNIMPLEMENTED.
+            /// Makes an HTTP request.
             case request(Wire.HttpRequest)
-            /// Sends bytes and reads the answer. This version of the host answers UNIMPLEMENTED.
+            /// Sends bytes and reads the answer.
             case send(Wire.SendRequest)
             /// Writes a line into the host's log.
             case log(Wire.LogRequest)

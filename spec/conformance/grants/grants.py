@@ -128,8 +128,17 @@ def address(text):
     return host(name), int(port)
 
 
+WORDS = (b"private", b"loopback", b"plain")
+
+
 class PeerRule:
     def __init__(self, text):
+        self.words = frozenset()
+        if not text.startswith(b"unix:"):
+            text, *words = text.split(b" ")
+            self.words = frozenset(words)
+            if words != [word for word in WORDS if word in self.words]:
+                raise Refused(text)
         if text.startswith(b"unix:"):
             path = components(text[5:])
             if not path:
@@ -142,6 +151,14 @@ class PeerRule:
             self.value = ("star", labels, port)
         else:
             self.value = ("peer", address(text))
+            if self.value[1][0][0] != "name" and self.words - {b"plain"}:
+                raise Refused(text)
+
+    def with_words_of(self, rules):
+        rule = PeerRule.__new__(PeerRule)
+        rule.value = self.value
+        rule.words = frozenset().union(*(other.words for other in rules if other.covers(self)))
+        return rule
 
     def covers_peer(self, peer):
         """For ("unix", path) and ("peer", (host, port))."""
@@ -154,7 +171,7 @@ class PeerRule:
         return self.value == other.value if other.value[0] == "star" else self.covers_peer(other.value)
 
     def same_as(self, other):
-        return self.value == other.value
+        return self.value == other.value and self.words == other.words
 
 
 # --- Commands ---------------------------------------------------------------------------------------------------------
@@ -356,7 +373,11 @@ def intersection(declared, approved):
         effective[name] = rules
     effective["net.dial"] = [
         rule for rule in approved["net.dial"] if any(other.covers(rule) for other in declared["net.dial"])
-    ] + [rule for rule in declared["net.dial"] if any(other.covers(rule) for other in approved["net.dial"])]
+    ] + [
+        rule.with_words_of(approved["net.dial"])
+        for rule in declared["net.dial"]
+        if any(other.covers(rule) for other in approved["net.dial"])
+    ]
     both = [one.both(other) for one in declared["process.exec"] for other in approved["process.exec"]]
     effective["process.exec"] = [rule for rule in both if rule]
     return effective
@@ -366,7 +387,7 @@ OPERATIONS = {"read": "fs.read", "stat": "fs.read", "write": "fs.write", "remove
 
 
 def decide(kind, subject, scope, effective, declared):
-    """("allowed", the directory to open or None) or ("denied", reason)."""
+    """("allowed", the directory to open, or the words for a peer, or None) or ("denied", reason)."""
     if kind in ("read", "stat", "write", "remove"):
         try:
             path = components(octets(subject))
@@ -381,7 +402,7 @@ def decide(kind, subject, scope, effective, declared):
         except Refused:
             return ("denied", "bad-arguments")
         covering = lambda grants: [rule for rule in grants["process.exec"] if rule.covers_argv(argv)]
-    elif kind == "connect":
+    elif kind in ("connect", "send"):
         text = octets(subject)
         try:
             if text.startswith(b"unix:"):
@@ -393,12 +414,14 @@ def decide(kind, subject, scope, effective, declared):
         covering = lambda grants: [rule for rule in grants["net.dial"] if rule.covers_peer(peer)]
     else:
         return ("denied", "unsupported")
-    if scope == "read-only" and kind in ("write", "remove", "run"):
+    if scope == "read-only" and kind in ("write", "remove", "run", "send"):
         return ("denied", "read-only-scope")
     rules = covering(effective)
     if rules:
-        if kind in ("run", "connect"):
+        if kind == "run":
             return ("allowed", None)
+        if kind in ("connect", "send"):
+            return ("allowed", [word.decode() for word in WORDS if any(word in rule.words for rule in rules)])
         deepest = max(rules, key=lambda rule: len(rule.opened))
         return ("allowed", "/" + b"/".join(deepest.opened).decode("utf-8", "backslashreplace"))
     if declared is not None and not covering(declared):
@@ -409,10 +432,14 @@ def decide(kind, subject, scope, effective, declared):
 # --- Tables -----------------------------------------------------------------------------------------------------------
 
 
+def words_of(rule):
+    return rule.words if isinstance(rule, PeerRule) else frozenset()
+
+
 def same_rules(found, expected):
     """Each rule has one on the other side that covers it, so both amount to the same."""
     return all(
-        any(other.covers(rule) for other in right)
+        any(other.covers(rule) and words_of(other) >= words_of(rule) for other in right)
         for left, right in ((found, expected), (expected, found))
         for rule in left
     )
@@ -456,8 +483,8 @@ def check(row):
             yield f"{case['operation']}: {decision} {detail}"
         elif decision == "denied" and detail != case["reason"]:
             yield f"{case['operation']}: reason {detail}"
-        elif decision == "allowed" and case.get("beneath", detail) != detail:
-            yield f"{case['operation']}: beneath {detail}"
+        elif decision == "allowed" and case.get("beneath", case.get("permits", detail)) != detail:
+            yield f"{case['operation']}: beneath or permits {detail}"
 
 
 def main(names):

@@ -72,8 +72,8 @@ typedef enum _Trstctl__Plugin__V1__ExecResponse__Outcome {
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__EXEC_RESPONSE__OUTCOME)
 } Trstctl__Plugin__V1__ExecResponse__Outcome;
 /*
- * What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT; this version of the host
- * offers NONE, and answers UNIMPLEMENTED for the others.
+ * What to speak before TLS. A number that the host does not know is INVALID_ARGUMENT. A peer that does not agree to
+ * TLS is FAILED_PRECONDITION; nothing else is said to it.
  */
 typedef enum _Trstctl__Plugin__V1__ProbeTlsRequest__StartTls {
   /*
@@ -127,11 +127,12 @@ typedef enum _Trstctl__Plugin__V1__HttpAuthentication__Scheme {
    */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__HEADER = 3,
   /*
-   * Signed with an AWS access key, Signature Version 4.
+   * Signed with an AWS access key, Signature Version 4. The URL's path has only letters, digits and `-._~/`.
    */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__AWS_SIGV4 = 4,
   /*
-   * A token that the host fetches from `token_url` with a client id and secret (RFC 6749 section 4.4).
+   * A token that the host fetches from `token_url` with a client id and secret (RFC 6749 section 4.4, both in the
+   * body). Tokens are kept for the scope.
    */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__OAUTH2_CLIENT_CREDENTIALS = 5,
   /*
@@ -139,7 +140,8 @@ typedef enum _Trstctl__Plugin__V1__HttpAuthentication__Scheme {
    */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__GOOGLE_SERVICE_ACCOUNT = 6,
   /*
-   * A token of the machine that the host runs on, from its cloud's metadata service.
+   * A token of the machine that the host runs on, from its cloud's metadata service; on AWS an access key that signs
+   * as in AWS_SIGV4. Needs net.dial for `169.254.169.254:80` as well.
    */
   TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME__INSTANCE_METADATA = 7
     PROTOBUF_C__FORCE_ENUM_TO_BE_INT_SIZE(TRSTCTL__PLUGIN__V1__HTTP_AUTHENTICATION__SCHEME)
@@ -594,27 +596,31 @@ struct  Trstctl__Plugin__V1__ServedCertificate
 
 
 /*
- * Needs net.dial for the URL's host and port. Redirects are returned, not followed. (method `Request`) This version
- * of the host answers UNIMPLEMENTED; the bounds are those of a host that performs it.
+ * Needs net.dial for the URL's host and port. Redirects are returned, not followed; nothing is decompressed; there are
+ * no cookies and no proxy. (method `Request`) GET, HEAD and OPTIONS are performed in every scope; other methods count
+ * as mutations. Repeated after a connection that did not come about and after 429, 502, 503 and 504, with pauses and at
+ * most three times, when the method is idempotent or `retry_safe` is set. An answer in which a private key or a secret
+ * of the request can be seen is PERMISSION_DENIED. At most 1000 mutating requests and sends in one scope.
  */
 struct  Trstctl__Plugin__V1__HttpRequest
 {
   ProtobufCMessage base;
   /*
-   * A token of RFC 9110 section 9.1, at most 16 bytes.
+   * A token of RFC 9110 section 9.1, at most 16 bytes; not CONNECT and not TRACE.
    */
   ProtobufCBinaryData method;
   /*
-   * `https` or `http`, with host; at most 8 KiB.
+   * `https://host[:port][/path][?query]`, or `http`; at most 8 KiB, no user name, no fragment. The host is spelt as in
+   * a rule of net.dial. `http` is PERMISSION_DENIED where it would leave the machine, unless the rule says `plain`.
    */
   ProtobufCBinaryData url;
   /*
-   * At most 64; names are tokens, values have no CR, LF or NUL. Host and framing fields are the host's.
+   * At most 64. Fields of the host's are PERMISSION_DENIED, see HttpHeader.
    */
   size_t n_headers;
   Trstctl__Plugin__V1__HttpHeader **headers;
   /*
-   * At most 3 MiB.
+   * At most 3 MiB after the references are resolved; GET and HEAD have none.
    */
   size_t n_body;
   Trstctl__Plugin__V1__Segment **body;
@@ -651,11 +657,12 @@ struct  Trstctl__Plugin__V1__HttpHeader
 {
   ProtobufCMessage base;
   /*
-   * A token of RFC 9110 section 5.6.2. Host, Content-Length, Transfer-Encoding and Connection are the host's.
+   * A token of RFC 9110 section 5.6.2, at most 128 bytes. Host, Content-Length, Transfer-Encoding, Connection,
+   * Keep-Alive, Upgrade, TE, Trailer, Expect, HTTP2-Settings and Proxy-* are the host's.
    */
   ProtobufCBinaryData name;
   /*
-   * The value, which may hold secrets; no CR, LF or NUL after the references are resolved. At most 3 MiB.
+   * The value, which may hold secrets; no control characters but tabs after the references are resolved. At most 3 MiB.
    */
   size_t n_value;
   Trstctl__Plugin__V1__Segment **value;
@@ -672,11 +679,12 @@ struct  Trstctl__Plugin__V1__TlsOptions
 {
   ProtobufCMessage base;
   /*
-   * A PEM file of authorities that replaces the system's; needs fs.read.
+   * A PEM file of authorities that replaces the system's, also for `token_url`; needs fs.read. At most 1 MiB.
    */
   ProtobufCBinaryData authorities_path;
   /*
-   * Lower-case hex SHA-256 of the server's public key (SubjectPublicKeyInfo, DER) that must be served.
+   * Lower-case hex SHA-256 of the server's public key (SubjectPublicKeyInfo, DER) that must be served, besides a chain
+   * that verifies.
    */
   ProtobufCBinaryData public_key_pin;
   /*
@@ -688,7 +696,7 @@ struct  Trstctl__Plugin__V1__TlsOptions
    */
   ProtobufCBinaryData client_key_name;
   /*
-   * The name to verify, and to send as SNI, instead of the URL's or the address's host.
+   * The DNS name to verify, and to send as SNI, instead of the URL's or the address's host; `Host` stays the URL's.
    */
   ProtobufCBinaryData server_name;
 };
@@ -708,11 +716,13 @@ struct  Trstctl__Plugin__V1__HttpAuthentication
    */
   Trstctl__Plugin__V1__HttpAuthentication__Scheme scheme;
   /*
-   * Not secret: BASIC's user name, AWS_SIGV4's access key id, OAuth2's client id. At most 4 KiB.
+   * Not secret: BASIC's user name, AWS_SIGV4's access key id, OAuth2's client id; with INSTANCE_METADATA the cloud,
+   * `aws`, `azure` or `gcp`. At most 4 KiB.
    */
   ProtobufCBinaryData identity;
   /*
-   * The name of the secret, as in SecretReference: password, token, secret key, client secret, key file.
+   * The name of the secret, as in SecretReference: password, token, secret key, client secret, key file. At most
+   * 64 KiB; what goes into a header has no control characters, so no line feed at its end.
    */
   ProtobufCBinaryData secret_name;
   /*
@@ -720,11 +730,11 @@ struct  Trstctl__Plugin__V1__HttpAuthentication
    */
   ProtobufCBinaryData header_name;
   /*
-   * Only with AWS_SIGV4: the region, for example `eu-central-1`.
+   * With AWS_SIGV4, and with INSTANCE_METADATA on AWS: the region, for example `eu-central-1`.
    */
   ProtobufCBinaryData region;
   /*
-   * Only with AWS_SIGV4: the service, for example `acm`.
+   * With AWS_SIGV4, and with INSTANCE_METADATA on AWS: the service, for example `acm`.
    */
   ProtobufCBinaryData service;
   /*
@@ -732,7 +742,8 @@ struct  Trstctl__Plugin__V1__HttpAuthentication
    */
   ProtobufCBinaryData token_url;
   /*
-   * OAuth2, GOOGLE_SERVICE_ACCOUNT and INSTANCE_METADATA: the scopes to ask for, separated by spaces.
+   * OAuth2, GOOGLE_SERVICE_ACCOUNT and INSTANCE_METADATA: the scopes to ask for, separated by spaces; on Azure's
+   * machines the resource.
    */
   ProtobufCBinaryData scope;
   /*
@@ -752,11 +763,12 @@ struct  Trstctl__Plugin__V1__HttpResponse
 {
   ProtobufCMessage base;
   /*
-   * The HTTP status code, 100 to 599.
+   * The HTTP status code, 200 to 599; 200 when only recorded.
    */
   uint32_t status;
   /*
-   * The header fields in the order they came, repeated ones included; bounded by the frame limit.
+   * The header fields in the order they came, repeated ones included; at most 128 lines and 64 KiB, informational
+   * answers and trailers counted.
    */
   size_t n_headers;
   Trstctl__Plugin__V1__HttpResponseHeader **headers;
@@ -795,18 +807,19 @@ struct  Trstctl__Plugin__V1__HttpResponseHeader
 
 
 /*
- * Needs net.dial for the address. Sends the content and answers what comes back. This version of the host answers
- * UNIMPLEMENTED; the bounds are those of a host that performs it.
+ * Needs net.dial for the address. Sends the content and answers what comes back; a mutation, whatever is sent. An answer
+ * in which a private key or a secret of the content can be seen is PERMISSION_DENIED.
  */
 struct  Trstctl__Plugin__V1__SendRequest
 {
   ProtobufCMessage base;
   /*
-   * `host:port`, as in ProbeAddress, or `unix:/path` with an absolute, canonical path.
+   * `host:port`, as in ProbeAddress, or `unix:/path` with an absolute, canonical path; the socket itself is not a link.
+   * Without TLS a `host:port` off this machine is PERMISSION_DENIED, unless the rule says `plain`.
    */
   ProtobufCBinaryData address;
   /*
-   * Whether TLS is spoken from the first byte.
+   * Whether TLS is spoken from the first byte; not over a Unix socket.
    */
   protobuf_c_boolean use_tls;
   /*
@@ -819,7 +832,8 @@ struct  Trstctl__Plugin__V1__SendRequest
   size_t n_content;
   Trstctl__Plugin__V1__Segment **content;
   /*
-   * Stop reading after this byte sequence; empty means at the end of the stream. At most 64 bytes.
+   * Stop reading after this byte sequence; empty means at the end of the stream, and the peer is told (where there is
+   * no TLS) that nothing more will come. At most 64 bytes.
    */
   ProtobufCBinaryData read_until;
   /*

@@ -191,11 +191,11 @@ struct  Trstctl__Plugin__V1__Call
      */
     Trstctl__Plugin__V1__ProbeTlsRequest *probe_tls;
     /*
-     * Makes an HTTP request. This version of the host answers UNIMPLEMENTED.
+     * Makes an HTTP request.
      */
     Trstctl__Plugin__V1__HttpRequest *request;
     /*
-     * Sends bytes and reads the answer. This version of the host answers UNIMPLEMENTED.
+     * Sends bytes and reads the answer.
      */
     Trstctl__Plugin__V1__SendRequest *send;
     /*

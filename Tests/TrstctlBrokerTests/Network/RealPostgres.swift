@@ -1,0 +1,61 @@
+import Foundation
+import Glibc
+import TrstctlTestSupport
+
+/// A PostgreSQL server of its own, run by an unprivileged user because it refuses to run as root.
+final class RealPostgres {
+    let port: UInt16
+    private let process = Process()
+    private let directory: ScratchDirectory
+
+    private static func path(_ name: String) -> String? {
+        let versions = (try? FileManager.default.contentsOfDirectory(atPath: "/usr/lib/postgresql")) ?? []
+        let places = ["/usr/local/bin", "/usr/bin"] + versions.map { "/usr/lib/postgresql/\($0)/bin" }
+        return places.map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
+    }
+
+    /// Whether it can be run here.
+    static var isThere: Bool {
+        getuid() == 0 && path("initdb") != nil && path("postgres") != nil && path("setpriv") != nil
+    }
+
+    /// Starts it and waits until it listens.
+    init(_ credential: TestCredential, isOn: Bool) throws {
+        guard let initdb = RealPostgres.path("initdb"), let postgres = RealPostgres.path("postgres"),
+            let setpriv = RealPostgres.path("setpriv")
+        else { throw TestPKI.Failure(description: "there is no postgres") }
+        // A free port; nobody else takes it in the moment between.
+        port = try LoopbackListener().port
+        directory = try ScratchDirectory()
+        let data = directory.file("data")
+        let script = """
+            set -e
+            install -d -o nobody -m 0700 '\(data)'
+            cp '\(credential.certificatePath)' '\(data).crt'; cp '\(credential.keyPath)' '\(data).key'
+            chown nobody '\(data).key' '\(data).crt'; chmod 0600 '\(data).key'
+            run="\(setpriv) --reuid=nobody --clear-groups"
+            $run '\(initdb)' -D '\(data)' --no-sync -A trust >/dev/null
+            exec $run '\(postgres)' -D '\(data)' -F -h 127.0.0.1 -p \(port) -k '' -c ssl=\(isOn ? "on" : "off") \
+            -c ssl_cert_file='\(data).crt' -c ssl_key_file='\(data).key' -c logging_collector=off
+            """
+        let output = Pipe()
+        process.executableURL = URL(fileURLWithPath: "/bin/sh")
+        process.arguments = ["-c", script]
+        process.currentDirectoryURL = URL(fileURLWithPath: "/")
+        process.standardInput = FileHandle.nullDevice
+        process.standardError = output
+        try process.run()
+        var text = ""
+        while !text.contains("ready to accept connections") {
+            let chunk = output.fileHandleForReading.availableData
+            guard !chunk.isEmpty else { throw TestPKI.Failure(description: "postgres did not start: \(text)") }
+            text += String(decoding: chunk, as: UTF8.self)
+        }
+    }
+
+    deinit {
+        // The quick way for a server to end with all its processes is its immediate shutdown.
+        kill(process.processIdentifier, SIGQUIT)
+        process.waitUntilExit()
+    }
+}
