@@ -10,9 +10,10 @@ let usage = """
            trstctl-bench ping DIRECTORY COUNT SIZE
            trstctl-bench log DIRECTORY COUNT
            trstctl-bench read-file DIRECTORY COUNT
+           trstctl-bench write-file DIRECTORY COUNT SIZE
            trstctl-bench memory DIRECTORY 1 CONNECTOR
            trstctl-bench confinement DIRECTORY COUNT CONNECTOR
-    DIRECTORY holds trstctl-connector-echo, or the connector named. Prints the median in nanoseconds; confinement prints
+    DIRECTORY holds trstctl-connector-echo, or the connector named; write-file writes into it. Prints the median in nanoseconds; confinement prints
     those without and with it, and the median, the lower and the upper tenth of the differences; memory prints the KiB
     that were resident at most, the sealed copy not counted.
     """
@@ -33,6 +34,8 @@ func bench(_ arguments: [String]) async throws -> [Int64] {
     case ("confinement", 4):
         bench.connector = arguments[3]
         return try await bench.confinement()
+    case ("write-file", 4):
+        return [try WriteBench(directory: arguments[1], size: Int(arguments[3]) ?? 4_096, count: count).write()]
     default: throw BenchError(usage)
     }
 }

@@ -123,7 +123,7 @@ struct FileWritingTests {
         var seen: [WriteStep: mode_t] = [:]
         let failure = EffectError(.noSpace, object: "x", "injected")
         #expect(throws: failure) {
-            try FileWriting.write(ticket, FileReplacement(content: "new")) { step, descriptor throws(EffectError) in
+            try FileWriting.write(ticket, "new") { step, descriptor throws(EffectError) in
                 var status = stat()
                 fstat(descriptor, &status)
                 seen[step] = status.st_mode & 0o7777
@@ -141,7 +141,7 @@ struct FileWritingTests {
     func turnsIntoDirectory() throws {
         let ticket = try ticket(.writeFile(try AbsolutePath(directory["in/a"])), below: directory["in"])
         #expect(throws: EffectError.self) {
-            try FileWriting.write(ticket, FileReplacement(content: "new")) { step, _ throws(EffectError) in
+            try FileWriting.write(ticket, "new") { step, _ throws(EffectError) in
                 if step == .written { mkdir(directory["in/a"], 0o755) }
             }
         }

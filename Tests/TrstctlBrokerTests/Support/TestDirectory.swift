@@ -71,3 +71,16 @@ extension TestDirectory {
         FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
     }
 }
+
+extension TestDirectory {
+    /// The bytes of any file; nil when there is none.
+    static func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map { Array($0) } }
+
+    /// Writes bytes into a file, which keeps its mode.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        let file = try #require(FileHandle(forWritingAtPath: path))
+        try file.truncate(atOffset: 0)
+        try file.write(contentsOf: Data(bytes))
+        try file.close()
+    }
+}
