@@ -41,4 +41,21 @@ struct WriteBench {
         if let failure = run.finish().failure { throw BenchError("\(failure)") }
         return times.sorted()[times.count / 2]
     }
+
+    /// The most memory that a program had resident, in KiB.
+    static func peak(_ command: [String]) throws -> Int64 {
+        var arguments: [UnsafeMutablePointer<CChar>?] = command.map { strdup($0) } + [nil]
+        defer { for argument in arguments { free(argument) } }
+        var child: pid_t = 0
+        var files = posix_spawn_file_actions_t()
+        posix_spawn_file_actions_init(&files)
+        defer { posix_spawn_file_actions_destroy(&files) }
+        posix_spawn_file_actions_addopen(&files, 1, "/dev/null", O_WRONLY, 0)
+        let result = posix_spawn(&child, command[0], &files, nil, &arguments, environ)
+        guard result == 0 else { throw BenchError("\(SystemError(stage: "spawn", object: command[0], errno: result))") }
+        var usage = rusage()
+        var status: Int32 = 0
+        guard wait4(child, &status, 0, &usage) == child, status == 0 else { throw BenchError("\(command[0]) failed") }
+        return Int64(usage.ru_maxrss)
+    }
 }

@@ -182,7 +182,7 @@ struct RecoveryTests {
             try await Task.sleep(for: .milliseconds(10))
         }
         let outcome = try await site.site.command.run("recover")
-        #expect(outcome.code == 5 && outcome.errors.contains("(process \(run.processID))"), "\(outcome)")
+        #expect(outcome.code == 6 && outcome.errors.contains("(process \(run.processID))"), "\(outcome)")
         // Its journal is open, as it should be.
         let plan = try await site.site.command.run("plan", "--json")
         #expect(try plan.json(RunReport.self).recoveries == [])

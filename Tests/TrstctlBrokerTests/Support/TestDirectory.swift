@@ -6,8 +6,9 @@ import Testing
 final class TestDirectory: Sendable {
     let path: String
 
-    init() throws {
-        var template = Array((NSTemporaryDirectory() + "/trstctl-broker-XXXXXX").utf8CString)
+    /// - Parameter base: where; nil means the directory for temporary files.
+    init(in base: String? = nil) throws {
+        var template = Array(((base ?? NSTemporaryDirectory()) + "/trstctl-broker-XXXXXX").utf8CString)
         guard let made = mkdtemp(&template), let real = realpath(made, nil) else { throw POSIXError(.EIO) }
         path = String(cString: real)
         free(real)
