@@ -169,7 +169,9 @@ struct FileWritingTests {
         #expect(plan.write(directory["small/a"], "new").code == .failedPrecondition)
     }
 
-    /// `TRSTCTL_PATH_OPERATIONS` makes it longer. In memory: what the kernel resolves is the same there, and 100,000
+    /// `TRSTCTL_PATH_OPERATIONS` makes it longer.
+    ///
+    /// In memory: what the kernel resolves is the same there, and 100,000
     /// writes need not wait for a disk.
     @Test("P19: a directory that is swapped for a link in a loop never lets one of 100,000 writes out")
     func swapped() throws {

@@ -7,6 +7,7 @@ final class TestDirectory: Sendable {
     let path: String
 
     /// - Parameter base: where; nil means the directory for temporary files.
+    /// - Throws: what mkdtemp(3) says.
     init(in base: String? = nil) throws {
         var template = Array(((base ?? NSTemporaryDirectory()) + "/trstctl-broker-XXXXXX").utf8CString)
         guard let made = mkdtemp(&template), let real = realpath(made, nil) else { throw POSIXError(.EIO) }
