@@ -131,6 +131,10 @@ struct JournalTests {
         #expect(recovery.putBack(deployment).failures == [])
         #expect(try directory.names() == [".trstctl-0123456789abcdef", "a"])
         #expect(directory.content("a") == "old")
+        // Also where nothing has to be put back.
+        try directory.file(name, "half")
+        #expect(recovery.putBack(deployment) == RecoveredFiles())
+        #expect(try directory.names() == [".trstctl-0123456789abcdef", "a"])
     }
 
     @Test("A file that is neither as it was nor as it was made stays, and one that only got another mode does not")
