@@ -10,10 +10,13 @@ let usage = """
            trstctl-bench ping DIRECTORY COUNT SIZE
            trstctl-bench log DIRECTORY COUNT
            trstctl-bench read-file DIRECTORY COUNT
+           trstctl-bench write-file DIRECTORY COUNT SIZE
+           trstctl-bench peak DIRECTORY 1 PROGRAM ARGUMENTS...
            trstctl-bench memory DIRECTORY 1 CONNECTOR
            trstctl-bench confinement DIRECTORY COUNT CONNECTOR
-    DIRECTORY holds trstctl-connector-echo, or the connector named. Prints the median in nanoseconds; confinement prints
-    those without and with it, and the median, the lower and the upper tenth of the differences; memory prints the KiB
+    DIRECTORY holds trstctl-connector-echo, or the connector named; write-file writes into it. Prints the median in nanoseconds; confinement prints
+    those without and with it, and the median, the lower and the upper tenth of the differences; peak prints the KiB that
+    the program had resident at most; memory prints the KiB
     that were resident at most, the sealed copy not counted.
     """
 
@@ -33,6 +36,9 @@ func bench(_ arguments: [String]) async throws -> [Int64] {
     case ("confinement", 4):
         bench.connector = arguments[3]
         return try await bench.confinement()
+    case ("peak", 4...): return [try WriteBench.peak(Array(arguments.dropFirst(3)))]
+    case ("write-file", 4):
+        return [try WriteBench(directory: arguments[1], size: Int(arguments[3]) ?? 4_096, count: count).write()]
     default: throw BenchError(usage)
     }
 }

@@ -1,4 +1,5 @@
 import Glibc
+import TrstctlBroker
 package import TrstctlLaunch
 package import TrstctlPolicy
 package import TrstctlSystem
@@ -79,70 +80,108 @@ package struct Host: Sendable {
     /// - Returns: a report for each target, in the manifest's order.
     /// - Throws: `ManifestError` or `UsageError`.
     package func plan(_ names: [String]) async throws -> RunReport {
-        try await run(names, .plan)
+        let due = try Recovery.due(StateDirectory(options.stateDirectory))
+        for report in due { options.log("trstctl", "warning", report.summary) }
+        let audit = try openAudit(isRequired: false)
+        var report = try await run(names, .plan, audit)
+        report.recoveries = due
+        return report
     }
 
-    /// Deploys, where something differs.
+    /// Deploys, where something differs; before that, undoes what an earlier run left half done.
     ///
     /// - Parameter names: which targets; empty means all.
     /// - Returns: a report for each target, in the manifest's order.
     /// - Throws: `ManifestError`, `UsageError`, or `StateError` when another apply is running.
     package func apply(_ names: [String]) async throws -> RunReport {
-        let lock = try StateDirectory(options.stateDirectory).lockForApply()
+        let state = StateDirectory(options.stateDirectory)
+        let lock = try state.lockForApply()
         defer { withExtendedLifetime(lock) {} }
-        return try await run(names, .apply)
+        let audit = try openAudit(isRequired: true)
+        let recoveries: [RecoveryReport]
+        do {
+            recoveries = try await recovery(state, audit).run()
+        } catch {
+            finish(audit)
+            throw error
+        }
+        let journal = RunJournal(in: try state.openJournals(), path: state.journals)
+        var report = try await run(names, .apply, audit, journal, recoveries)
+        let ending = journal.finish()
+        if let failure = ending.failure {
+            options.log("trstctl", "warning", "the journal, which holds old keys, could not be removed: \(failure)")
+        }
+        if !ending.isSettled { report.unsettle("\(ending.failure.map { "\($0)" } ?? "")") }
+        report.recoveries = recoveries
+        return report
     }
 
-    private func run(_ names: [String], _ goal: TargetReconciler.Goal) async throws -> RunReport {
+    private func run(
+        _ names: [String], _ goal: TargetReconciler.Goal, _ audit: AuditLog?, _ journal: RunJournal? = nil,
+        _ recoveries: [RecoveryReport] = []
+    ) async throws -> RunReport {
+        defer { finish(audit) }
         let loaded = try lintedManifest()
         let (manifest, directory) = (loaded.manifest, loaded.directory)
         let targets = try select(names, in: manifest)
         let overrides = try overrides()
         let input = ConfigInput(overrides: try ConfigOverrides(options.connectorConfig, manifest))
-        let audit = try openAudit(isRequired: goal == .apply)
         let pool = makePool(audit: audit, loaded, overrides)
         var reconciler = TargetReconciler(
             manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(targets), audit: audit)
         reconciler.input = input
+        reconciler.journal = journal
+        for report in recoveries where report.outcome == .failed { reconciler.unrecovered[report.target] = report }
         reconciler.timeouts = options.callTimeouts
+        let worker = reconciler
         let parallel = max(1, min(1_024, options.parallel))
-        return try await EventLoop.run { [reconciler] in
-            let reports = await withTaskCancellationHandler {
-                await work(targets, reconciler, parallel, goal)
+        return try await EventLoop.run {
+            let result = await withTaskCancellationHandler {
+                await work(targets, worker, parallel, goal)
             } onCancel: {
                 pool.cancelStarts()
             }
             let connectors = await pool.reports()
             await pool.stopAll()
             noteUnlockedMemory()
-            finish(audit)
-            return RunReport(command: goal == .plan ? "plan" : "apply", targets: reports, connectors: connectors)
+            return RunReport(
+                command: goal == .plan ? "plan" : "apply", targets: try result.get(), connectors: connectors)
         }
     }
 
-    /// Works on the targets, so many at a time.
+    /// Works on the targets: first all of them are configured, so that conflicts are known before anything is touched.
     ///
     /// - Returns: their reports, in the order of the targets.
     private func work(
         _ targets: [Target], _ reconciler: TargetReconciler, _ parallel: Int, _ goal: TargetReconciler.Goal
-    ) async -> [TargetReport] {
-        await withTaskGroup(of: (Int, TargetReport).self) { group in
-            var reports = [TargetReport?](repeating: nil, count: targets.count)
+    ) async -> Result<[TargetReport], TargetConflict> {
+        let prepared = await spread(targets, parallel) { await reconciler.prepare($0, goal: goal) }
+        let rules = prepared.map { (name: $0.report.target, write: $0.work?.grants.write ?? []) }
+        if let conflict = TargetConflict.find(rules) { return .failure(conflict) }
+        return .success(await spread(prepared, parallel) { await reconciler.reconcile($0, goal: goal) })
+    }
+
+    /// Works on the items, so many at a time.
+    ///
+    /// - Returns: what became of them, in their order.
+    private func spread<Item: Sendable, Output: Sendable>(
+        _ items: [Item], _ parallel: Int, _ body: @escaping @Sendable (Item) async -> Output
+    ) async -> [Output] {
+        await withTaskGroup(of: (Int, Output).self) { group in
+            var outputs = [Output?](repeating: nil, count: items.count)
             var next = 0
-            while next < min(parallel, targets.count) {
+            func add() {
+                guard next < items.count else { return }
                 let index = next
-                group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
+                group.addTask { (index, await body(items[index])) }
                 next += 1
             }
-            while let (index, report) = await group.next() {
-                reports[index] = report
-                if next < targets.count {
-                    let index = next
-                    group.addTask { (index, await reconciler.reconcile(targets[index], goal: goal)) }
-                    next += 1
-                }
+            for _ in 0..<parallel { add() }
+            while let (index, output) = await group.next() {
+                outputs[index] = output
+                add()
             }
-            return reports.compactMap { $0 }
+            return outputs.compactMap { $0 }
         }
     }
 

@@ -11,6 +11,7 @@ enum ExitStatusCode {
     static let connectorRefused: Int32 = 3
     static let differences: Int32 = 4
     static let notPrinted: Int32 = 5
+    static let busy: Int32 = 6
 }
 
 /// This program's version.
@@ -65,10 +66,13 @@ struct Trstctl: ParsableCommand {
         abstract: "Brings a renewed TLS credential to what serves it, through pinned and confined connectors.",
         discussion: """
             Exit codes: 0 fine, 1 a target failed, 2 usage or manifest error, 3 a connector was refused, \
-            4 differences found (plan --detailed-exitcode), 5 the result could not be printed.
+            4 differences found (plan --detailed-exitcode), 5 the result could not be printed, 6 another apply is at work \
+            on the same state.
             """,
         version: programVersion,
-        subcommands: [Plan.self, Apply.self, Plugin.self, ManifestGroup.self, Audit.self, Doctor.self, Version.self])
+        subcommands: [
+            Plan.self, Apply.self, Recover.self, Plugin.self, ManifestGroup.self, Audit.self, Doctor.self, Version.self,
+        ])
 
     @OptionGroup var global: GlobalOptions
 
@@ -90,8 +94,11 @@ struct Trstctl: ParsableCommand {
         } catch let error as PinRefusal {
             output.failure(error, code: "grants-not-approved")
             return ExitStatusCode.connectorRefused
+        } catch let error as StateError where error.isBusy {
+            output.failure(error, code: "busy")
+            return ExitStatusCode.busy
         } catch {
-            output.failure(error, code: error is ManifestError ? "manifest" : "usage")
+            output.failure(error, code: error is ManifestError || error is TargetConflict ? "manifest" : "usage")
             return ExitStatusCode.usage
         }
     }

@@ -60,14 +60,16 @@ package final class TrstctlCommand: Sendable {
 
     /// Starts a command.
     ///
-    /// - Parameter arguments: what follows the options that name the private places.
+    /// - Parameters:
+    ///   - arguments: what follows the options that name the private places.
+    ///   - environment: variables beside the fixed ones, `NAME=value`.
     /// - Returns: the running command.
     /// - Throws: when it is not built or cannot be started.
-    package func start(_ arguments: [String]) throws -> RunningCommand {
+    package func start(_ arguments: [String], environment: [String] = []) throws -> RunningCommand {
         let path = try BuiltProduct.path("trstctl")
         let words =
             [path, "--manifest", manifest, "--state-dir", state, "--plugin-dir", plugins] + arguments
-        return try RunningCommand(path, words, home: scratch.path)
+        return try RunningCommand(path, words, home: scratch.path, environment: environment)
     }
 }
 
@@ -83,8 +85,11 @@ package final class RunningCommand: Sendable {
     ///   - words: its command line, its own name first.
     ///   - home: its home directory.
     ///   - leavesChildren: whether its children may stay when it ends, as a daemon's do.
+    ///   - environment: variables beside the fixed ones, `NAME=value`.
     /// - Throws: when it cannot be started.
-    package init(_ path: String, _ words: [String], home: String, leavesChildren: Bool = false) throws {
+    package init(
+        _ path: String, _ words: [String], home: String, leavesChildren: Bool = false, environment: [String] = []
+    ) throws {
         files = try ScratchDirectory()
         let output = try RunningCommand.create(files.file("out"))
         let errors = try RunningCommand.create(files.file("err"))
@@ -92,9 +97,11 @@ package final class RunningCommand: Sendable {
             .path(Bytes(path)), arguments: words.map { Bytes($0) }, standardOutput: output.raw,
             standardError: errors.raw)
         // The host must not print memory when it crashes, even where backtraces are asked for.
-        request.environment = [
-            "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=\(home)", "SWIFT_BACKTRACE=enable=yes,color=no",
-        ].map { Bytes($0) }
+        request.environment =
+            [
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "HOME=\(home)",
+                "SWIFT_BACKTRACE=enable=yes,color=no",
+            ].map { Bytes($0) } + environment.map { Bytes($0) }
         request.groupEndsWithLeader = !leavesChildren
         child = try ChildProcess.spawn(request)
     }

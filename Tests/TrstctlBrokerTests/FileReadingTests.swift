@@ -184,7 +184,7 @@ struct FileReadingTests {
         #expect(throws: EffectError.self) { try FileReading.read(looking, limit: 10) }
         #expect(throws: EffectError.self) { try FileReading.read(writing, limit: 10) }
         #expect(throws: EffectError.self) { try FileWriting.remove(looking) }
-        #expect(throws: EffectError.self) { try FileWriting.write(looking, FileReplacement(content: "x")) }
+        #expect(throws: EffectError.self) { try FileWriting.write(looking, "x") }
         #expect(directory.content("in/a") == "key")
     }
 }

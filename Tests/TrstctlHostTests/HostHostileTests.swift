@@ -177,3 +177,10 @@ struct HostHostileTests {
         #expect(ProcessList.running(in: bench.scratch.path) == [])
     }
 }
+
+extension TargetReconciler {
+    /// One target alone.
+    fileprivate func reconcile(_ target: Target, goal: Goal) async -> TargetReport {
+        await reconcile(await prepare(target, goal: goal), goal: goal)
+    }
+}

@@ -58,7 +58,7 @@ struct RunningTogetherTests {
     func locked() async throws {
         let stuck = try await stuck()
         let second = try await stuck.site.command.run("apply")
-        #expect(second.code == 2, "\(second)")
+        #expect(second.code == 6, "\(second)")
         #expect(second.errors.contains("(process \(stuck.run.processID))"), "\(second)")
         #expect(second.errors.contains("--state-dir"))
         stuck.run.signal(SIGINT)

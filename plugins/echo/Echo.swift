@@ -22,6 +22,7 @@ struct Echo: Connector {
         .text("write_text", default: "echo\n", help: "What to write to `write_path`."),
         .text("write_secret", help: "Write this secret, for example `key`, after the text."),
         .list("run", help: "Run this command in a deployment."),
+        .list("rollback", help: "Declare this command for rollbacks."),
         .boolean("probe", default: false, help: "Probe the target's probe address in a deployment."),
         .path("state_path", help: "Keep the fingerprint in this file, so that another process knows it."),
         .text("token", secret: true, help: "A secret, to be written with `write_secret: token`."),
@@ -31,7 +32,7 @@ struct Echo: Connector {
         CapabilityNeed(.readFiles, "read the fingerprint in `state_path`"),
         CapabilityNeed(.writeFiles, "write `state_path` and `write_path`"),
         CapabilityNeed(.dial, "probe the target's address when `probe` is set"),
-        CapabilityNeed(.run, "run the command in `run`"),
+        CapabilityNeed(.run, "run the commands in `run` and `rollback`"),
     ]
 
     private let memory = Memory()
@@ -43,8 +44,13 @@ struct Echo: Connector {
         if let path = target.config.textIfSet("state_path") { grants += [.read(path), .write(path)] }
         if let path = target.config.textIfSet("write_path") { grants.append(.write(path)) }
         if let command = target.config.listIfSet("run") { grants.append(.run(command)) }
+        if let command = target.config.listIfSet("rollback") { grants.append(.run(command)) }
         if let probe = target.probe, try target.config.boolean("probe") { grants.append(.dial(probe.address)) }
         return grants
+    }
+
+    func rollback(for target: Target) throws(ConnectorError) -> [[String]] {
+        target.config.listIfSet("rollback").map { [$0] } ?? []
     }
 
     func read(_ deployment: Deployment, _ host: borrowing Host) throws(ConnectorError) -> LiveState {

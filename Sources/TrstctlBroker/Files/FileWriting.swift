@@ -36,21 +36,24 @@ enum FileWriting {
     /// Replaces or creates a file: a reader sees the old content or the new, never a part, also after a power loss.
     ///
     /// Extended attributes and access lists of the old file are not copied. A host that is killed meanwhile leaves a
-    /// file `.trstctl-<16 hexadecimal digits>` behind, with mode 0600.
+    /// file `.trstctl-<16 hexadecimal digits>` behind, with mode 0600, which the recovery removes.
     ///
     /// - Parameters:
     ///   - ticket: for writing, or, to undo a removal, for removing.
     ///   - replacement: what the file will be.
+    ///   - name: of the temporary file, see `TemporaryFile`.
+    ///   - unsynced: gets the directory; the write survives a power loss once that is synchronised.
     ///   - observer: for tests; an error that it throws stops the write there.
     /// - Returns: the attributes before, nil when there was no file, and after.
     /// - Throws: what kept the file from being written; unless the step was the last one, nothing has changed.
     @discardableResult
     static func write(
-        _ ticket: FileTicket, _ replacement: FileReplacement, observer: WriteObserver = { _, _ throws(EffectError) in }
+        _ ticket: FileTicket, _ replacement: FileReplacement, through name: Bytes,
+        into unsynced: inout UnsyncedDirectories, observer: WriteObserver = { _, _ throws(EffectError) in }
     ) throws(EffectError) -> (before: FileAttributes?, after: FileAttributes) {
         let directory = try directory(ticket)
         let existing = try directory.replaceable()
-        let temporary = try TemporaryFile(in: directory)
+        let temporary = try TemporaryFile(in: directory, named: name)
         let after: FileAttributes
         do throws(EffectError) {
             try observer(.created, temporary.descriptor.raw)
@@ -70,20 +73,22 @@ enum FileWriting {
             throw error
         }
         try observer(.renamed, temporary.descriptor.raw)
-        try directory.descriptor.synchronise(ticket.path)
+        try unsynced.add(directory)
         return (existing, after)
     }
 
-    /// Removes a file durably.
+    /// Removes a file.
     ///
-    /// - Parameter ticket: for removing, or, to undo a creation, for writing.
+    /// - Parameters:
+    ///   - ticket: for removing, or, to undo a creation, for writing.
+    ///   - unsynced: gets the directory; the removal survives a power loss once that is synchronised.
     /// - Throws: `notFound` when there is none.
-    static func remove(_ ticket: FileTicket) throws(EffectError) {
+    static func remove(_ ticket: FileTicket, into unsynced: inout UnsyncedDirectories) throws(EffectError) {
         let directory = try directory(ticket)
         guard try directory.replaceable() != nil else { throw .file("", ticket.path, errno: ENOENT) }
         let (result, error) = directory.leaf.withCString { (unlinkat(directory.descriptor.raw, $0, 0), errno) }
         guard result == 0 else { throw .file("cannot remove", ticket.path, errno: error) }
-        try directory.descriptor.synchronise(ticket.path)
+        try unsynced.add(directory)
     }
 
     /// Tells whether a write or removal would reach the file, without doing it.

@@ -14,25 +14,34 @@ struct TemporaryFile: ~Copyable {
     private let name: Bytes
     private let target: AbsolutePath
 
-    init(in directory: borrowing GrantedDirectory) throws(EffectError) {
+    /// Makes the file.
+    ///
+    /// - Parameters:
+    ///   - directory: where.
+    ///   - name: what `name(for:)` returned. What has this name already, of an attempt that could not clean up or of
+    ///     somebody who wants to be in the way, is removed, never opened.
+    /// - Throws: when it cannot be made.
+    init(in directory: borrowing GrantedDirectory, named name: Bytes) throws(EffectError) {
         var attempt = 0
         target = directory.path
+        self.name = name
         while true {
-            let name = try TemporaryFile.name(for: directory.path)
             do throws(EffectError) {
                 descriptor = try directory.openFile(name, flags: O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-                self.name = name
                 return
             } catch {
                 attempt += 1
                 guard error.code == .exists, attempt < 8 else {
                     throw error.code == .notFound ? .noParent(target) : error
                 }
+                directory.discard(name)
             }
         }
     }
 
-    private static func name(for path: AbsolutePath) throws(EffectError) -> Bytes {
+    /// A name that nobody can guess, for all temporary files of one target file in one deployment: the journal names
+    /// it before the first is made, so that a recovery finds what was left.
+    static func name(for path: AbsolutePath) throws(EffectError) -> Bytes {
         var random: UInt64 = 0
         guard trstctl_random(&random, MemoryLayout.size(ofValue: random)) == 0 else {
             throw .file("cannot name a temporary file for", path, errno: errno)
@@ -78,9 +87,17 @@ struct TemporaryFile: ~Copyable {
         guard result == 0 else { throw .file("cannot replace", target, errno: error) }
     }
 
-    borrowing func discard(in directory: borrowing GrantedDirectory) {
-        let raw = directory.descriptor.raw
-        _ = name.withCString { unlinkat(raw, $0, 0) }
+    borrowing func discard(in directory: borrowing GrantedDirectory) { directory.discard(name) }
+}
+
+extension GrantedDirectory {
+    /// Removes a temporary file, if there is one.
+    ///
+    /// - Returns: whether there is none any more.
+    @discardableResult
+    borrowing func discard(_ temporary: Bytes) -> Bool {
+        let raw = descriptor.raw
+        return temporary.withCString { unlinkat(raw, $0, 0) == 0 || errno == ENOENT }
     }
 }
 

@@ -21,6 +21,7 @@ extension BrokerScope {
                 files.withLock { $0.note(command: ticket.grant) }
                 return Effect(result: .exec(Wire.ExecResponse(outcome: .exited, planned: true)), isPlanned: true)
             }
+            deployment?.willRun()
             var result = try CommandRun.run(
                 ticket, CommandRequest(stdin: stdin, outputLimit: outputLimit, deadline: patience.deadline),
                 interruption: patience.interruption)

@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TrstctlCrypto
 import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
@@ -56,9 +57,12 @@ extension BrokerScope {
         _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
     ) throws(EffectError) -> Bool {
         guard !journal.isClosed else { throw .scopeOver }
-        let present = try journal.keep(ticket).after
-        try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
-        let (before, after) = try FileWriting.write(ticket, replacement)
+        let entry = try journal.keep(ticket)
+        let mode = replacement.mode ?? entry.after?.mode ?? 0o600
+        try SecretSource.checkMode(replacement.content, mode, ticket.path)
+        try willChange(entry, to: replacement.content, in: &journal)
+        let (before, after) = try FileWriting.write(
+            ticket, replacement, through: entry.temporary, into: &journal.unsynced)
         journal.note(
             ticket.path,
             FileState(
@@ -103,7 +107,9 @@ extension BrokerScope {
             if rights == .recording {
                 guard entry.after != nil else { throw .file("", ticket.path, errno: ENOENT) }
             } else {
-                try FileWriting.remove(ticket)
+                // What is not there needs no place in the durable journal.
+                if entry.after != nil { try willChange(entry, to: nil, in: &journal) }
+                try FileWriting.remove(ticket, into: &journal.unsynced)
             }
         } catch {
             // A file that never was takes no place among those that were changed.
@@ -111,6 +117,23 @@ extension BrokerScope {
             throw error
         }
         journal.note(ticket.path, nil)
+    }
+
+    /// Makes what a file was durable, before it changes.
+    private func willChange(
+        _ entry: FileJournal.Entry, to content: Bytes?, in journal: inout FileJournal
+    ) throws(EffectError) {
+        guard let deployment else { return }
+        var change = FileChange(ticket: entry.ticket, temporary: entry.temporary)
+        if !entry.isJournaled { change.before = entry.before.map { .file($0) } ?? .absent }
+        if let content {
+            guard let digest = content.withUnsafeBytes({ SHA256.digest($0) }) else {
+                throw EffectError(.system, object: "\(entry.ticket.path)", "OpenSSL could not hash the content")
+            }
+            change.after = digest
+        }
+        try deployment.willChange(change)
+        journal.noteJournaled(entry.ticket.path)
     }
 
     /// The file's place in the plan; nil when the disk says what it is.

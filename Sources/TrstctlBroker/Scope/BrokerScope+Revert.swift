@@ -51,11 +51,14 @@ extension BrokerScope {
                 let isChanged =
                     try rights == .recording
                     ? entry.before != entry.after
-                    : FileState.restore(entry.before, entry.ticket, limit: limits.restorableFile)
+                    : FileState.restore(
+                        entry.before, entry.ticket, limit: limits.restorableFile, through: entry.temporary,
+                        into: &journal.unsynced)
                 if isChanged { report.restored.append(path) }
                 journal.forget(path)
             } catch {
                 report.failures.append(error)
+                report.onDisk.append("\(path): \(FileState.description(of: entry.ticket))")
             }
         }
         return report

@@ -12,6 +12,8 @@ package final class BrokerScope: Sendable {
     let secrets: SecretSource
     let planned: PlannedServing?
     let limits: ScopeLimits
+    /// What makes changes undoable when this process is gone; nil where nothing is changed, and in tests.
+    let deployment: DeploymentJournal?
     private let grants: GrantSet
     private let declared: GrantSet?
     private let observer: @Sendable (EffectRecord) -> Void
@@ -36,21 +38,23 @@ package final class BrokerScope: Sendable {
     ///   - secrets: what references in content mean.
     ///   - planned: what a probe answers in a recording scope after a recorded change; nil probes always really.
     ///   - limits: bounds on everything together.
+    ///   - deployment: the durable journal of the changes.
     ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
     package convenience init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
-        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(),
+        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), deployment: DeploymentJournal? = nil,
         observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
         self.init(
             rights: rights, grants: grants, declared: declared, secrets: secrets, planned: planned, limits: limits,
-            network: NetworkSettings(), observer: observer)
+            deployment: deployment, network: NetworkSettings(), observer: observer)
     }
 
     /// The same, with another network.
     init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
-        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), network: NetworkSettings,
+        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), deployment: DeploymentJournal? = nil,
+        network: NetworkSettings,
         observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
         self.network = network
@@ -60,6 +64,7 @@ package final class BrokerScope: Sendable {
         self.secrets = secrets
         self.planned = planned
         self.limits = limits
+        self.deployment = deployment
         self.observer = observer
         ledger = Mutex(ScopeLedger(limits: limits))
         files = Mutex(FileJournal(limits: limits))
@@ -185,6 +190,16 @@ package final class BrokerScope: Sendable {
         files.withLock { _ in }
     }
 
+    /// Makes the changes final: durable, and for a recovery no longer to be undone.
+    ///
+    /// `close` ends the scope.
+    ///
+    /// - Throws: then they can still be undone, and have to be.
+    package func commit() throws(EffectError) {
+        try files.withLock { journal throws(EffectError) in try journal.unsynced.synchronise() }
+        try deployment?.end(.committed)
+    }
+
     /// Ends the scope: kills a command that still runs, puts back what was not committed, and answers
     /// FAILED_PRECONDITION from now on.
     ///
@@ -198,7 +213,12 @@ package final class BrokerScope: Sendable {
         exchanges.withLock { _ in }
         tokens.withLock { $0 = [:] }
         return files.withLock { journal in
-            let report = commit ? RevertReport() : putBack(nil, in: &journal)
+            var report = commit ? RevertReport() : putBack(nil, in: &journal)
+            do throws(EffectError) {
+                try journal.unsynced.synchronise()
+            } catch {
+                report.failures.append(error)
+            }
             journal.close()
             return report
         }

@@ -9,6 +9,10 @@ struct FileJournal: Sendable {
         let ticket: FileTicket
         let before: FileState?
         var after: FileState?
+        /// The name of the temporary file that every write of the file goes through.
+        let temporary: Bytes
+        /// Whether the durable journal has what was before.
+        var isJournaled = false
     }
 
     private enum Event: Sendable {
@@ -21,6 +25,8 @@ struct FileJournal: Sendable {
     private var events: [Event] = []
     private var keptBytes = 0
     private var settled: [Wire.Change]?
+    /// The directories whose changes are not durable yet.
+    var unsynced = UnsyncedDirectories()
 
     init(limits: ScopeLimits) {
         self.limits = limits
@@ -58,11 +64,17 @@ struct FileJournal: Sendable {
                 .limit, object: object,
                 "the files changed so far and \(object) hold more than \(limits.restorable) bytes")
         }
-        let entry = Entry(ticket: ticket, before: before, after: before)
+        let entry = Entry(
+            ticket: ticket, before: before, after: before, temporary: try TemporaryFile.name(for: ticket.path))
         entries[ticket.path] = entry
         events.append(.file(ticket.path))
         keptBytes += size
         return entry
+    }
+
+    /// Notes that the durable journal has what a file was before.
+    mutating func noteJournaled(_ path: AbsolutePath) {
+        entries[path]?.isJournaled = true
     }
 
     /// Notes what a file is now.

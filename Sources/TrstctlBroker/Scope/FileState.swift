@@ -31,18 +31,25 @@ struct FileState: Equatable, Sendable {
     }
 
     /// Makes the file on disk this one, or removes it; false when it was so already.
-    static func restore(_ state: FileState?, _ ticket: FileTicket, limit: Int) throws(EffectError) -> Bool {
+    ///
+    /// The temporary file has this name; the directory is given back to be made durable.
+    static func restore(
+        _ state: FileState?, _ ticket: FileTicket, limit: Int, through name: Bytes,
+        into unsynced: inout UnsyncedDirectories
+    ) throws(EffectError) -> Bool {
         do throws(EffectError) {
             if try present(ticket, limit: limit) == state { return false }
         } catch {
             // What cannot be read is not what it was; the lines below say why it cannot be replaced either.
         }
         guard let state else {
-            try FileWriting.remove(ticket)
+            try FileWriting.remove(ticket, into: &unsynced)
             return true
         }
         let owner = Wire.FileOwner(uid: state.uid, gid: state.gid)
-        try FileWriting.write(ticket, FileReplacement(content: state.content, mode: state.mode, owner: owner))
+        try FileWriting.write(
+            ticket, FileReplacement(content: state.content, mode: state.mode, owner: owner), through: name,
+            into: &unsynced)
         return true
     }
 }
@@ -62,6 +69,18 @@ extension FileState {
     // Even the digest of a key stays here: whoever has a candidate could recognise it.
     private var looksSecret: Bool {
         holdsNamedSecret || content.contains("PRIVATE KEY-----")
+    }
+
+    /// The file as reports show it: a short digest, but none of a key, mode and owner.
+    var text: String { text(looksSecret ? "secret" : nil) }
+
+    /// What lies there, for a report of what could not be put back.
+    static func description(of ticket: FileTicket) -> String {
+        do throws(EffectError) {
+            return try present(ticket, limit: ScopeLimits().restorableFile)?.text ?? "not there"
+        } catch {
+            return "cannot be looked at: \(error)"
+        }
     }
 
     private func text(_ label: String?) -> String {

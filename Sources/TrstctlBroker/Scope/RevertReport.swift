@@ -6,6 +6,8 @@ package struct RevertReport: Hashable, Sendable {
     package var restored: [AbsolutePath] = []
     /// The files that are not, and why.
     package var failures: [EffectError] = []
+    /// What lies there instead: path, digest (none of a key), mode, owner.
+    package var onDisk: [String] = []
 
     /// True when every file is as it was.
     package var isComplete: Bool { failures.isEmpty }

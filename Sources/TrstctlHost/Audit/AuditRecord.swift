@@ -15,6 +15,8 @@ package struct AuditRecord: Codable, Hashable, Sendable {
         case suppressed
         /// What became of a target.
         case outcome
+        /// What became of a deployment that an earlier run left half done.
+        case recovery
     }
 
     /// UTC, RFC 3339 with milliseconds.

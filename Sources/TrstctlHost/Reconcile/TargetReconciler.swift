@@ -18,6 +18,10 @@ struct TargetReconciler: Sendable {
     let credentials: CredentialCache
     let audit: AuditLog?
     var input = ConfigInput()
+    /// Where an apply makes what it changes undoable.
+    var journal: RunJournal?
+    /// The targets with an interrupted deployment that could not be undone.
+    var unrecovered: [String: RecoveryReport] = [:]
     var timeouts = CallTimeouts()
 
     /// A target's failure on the way: the step, one sentence, evidence.
@@ -27,35 +31,58 @@ struct TargetReconciler: Sendable {
         var summary: String
         var detail = ""
         var isRefusal = false
-        var couldNotRevert = false
+        var rollback = TargetReport.Rollback.none
     }
 
-    /// Works on one target; never throws: what went wrong stands in the report.
-    func reconcile(_ target: Target, goal: Goal) async -> TargetReport {
-        let begin = Deadline.now
-        defer { credentials.release(target.credential) }
-        var report = TargetReport(
-            target: target.name.text, connector: target.connector.text, credential: target.credential.text)
+    /// A target that is ready to be looked at, or has failed already.
+    struct Prepared: Sendable {
+        var report: TargetReport
+        let credential: EntryName
+        /// Nil when it failed.
+        var work: TargetWork?
+        /// When it began.
+        let begin: Deadline
+    }
+
+    /// Reads the credential, starts the connector and configures it; touches nothing.
+    ///
+    /// Never throws: what went wrong stands in the report.
+    func prepare(_ target: Target, goal: Goal) async -> Prepared {
+        var prepared = Prepared(
+            report: TargetReport(
+                target: target.name.text, connector: target.connector.text, credential: target.credential.text),
+            credential: target.credential, begin: .now)
         guard !Task.isCancelled else {
-            report.code = ReasonCode(.cancelled).description
-            report.summary = "the run was interrupted before its turn"
-            note(report)
-            return report
+            prepared.report.code = ReasonCode(.cancelled).description
+            prepared.report.summary = "the run was interrupted before its turn"
+            return prepared
         }
         do throws(Failure) {
-            try await run(target, goal, &report)
+            prepared.work = try await prepare(target, goal, &prepared.report)
         } catch {
-            // A start that was given up is not the connector's fault.
-            report.outcome =
-                error.isRefusal
-                ? (Task.isCancelled ? .cancelled : .refused) : error.couldNotRevert ? .revertFailed : .failed
-            report.stage = error.stage
-            report.code = (Task.isCancelled ? ReasonCode(.cancelled) : error.code).description
-            report.summary = error.summary
-            report.detail = error.detail
+            prepared.report.fail(error, isCancelled: Task.isCancelled)
+        }
+        return prepared
+    }
+
+    /// Works on a target; never throws: what went wrong stands in the report.
+    func reconcile(_ prepared: Prepared, goal: Goal) async -> TargetReport {
+        var report = prepared.report
+        defer { credentials.release(prepared.credential) }
+        if let work = prepared.work {
+            if Task.isCancelled {
+                report.code = ReasonCode(.cancelled).description
+                report.summary = "the run was interrupted before its turn"
+            } else {
+                do throws(Failure) {
+                    try await run(work, goal, &report)
+                } catch {
+                    report.fail(error, isCancelled: Task.isCancelled)
+                }
+            }
         }
         note(report)
-        report.milliseconds = (Deadline.now.nanoseconds - begin.nanoseconds) / 1_000_000
+        report.milliseconds = (Deadline.now.nanoseconds - prepared.begin.nanoseconds) / 1_000_000
         return report
     }
 
@@ -70,16 +97,27 @@ struct TargetReconciler: Sendable {
         audit.write(record)
     }
 
-    private func run(_ target: Target, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {
+    private func prepare(
+        _ target: Target, _ goal: Goal, _ report: inout TargetReport
+    ) async throws(Failure) -> TargetWork {
+        if goal == .apply, let recovery = unrecovered[target.name.text] {
+            throw Failure(
+                stage: .recovery, code: ReasonCode(.notRecovered),
+                summary: "its interrupted deployment could not be undone", detail: recovery.detail,
+                rollback: .failed)
+        }
         let credential = try await loadCredential(target)
         report.fingerprint = credential.fingerprint
         report.warnings = credential.warnings.map { "\($0)" }
         let connector = try await startConnector(target)
         let (grants, declaration) = try await configure(target, connector)
-        let work = TargetWork(
+        return TargetWork(
             target: target, credential: credential, connector: connector, grants: grants,
-            declaration: declaration, timeouts: timeouts, audit: audit)
+            declaration: declaration, timeouts: timeouts, audit: audit, journal: journal)
+    }
 
+    private func run(_ work: TargetWork, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {
+        let (target, credential) = (work.target, work.credential)
         let live = try await work.read()
         report.liveFingerprint = live.fingerprint
         let planned = try await work.rehearse()
@@ -108,7 +146,7 @@ struct TargetReconciler: Sendable {
             report.summary = "\(count) change\(count == 1 ? "" : "s") to make"
             return
         }
-        try await work.apply(&report)
+        try await work.apply(&report, live: live.fingerprint)
     }
 
     private func loadCredential(_ target: Target) async throws(Failure) -> Credential {
@@ -193,6 +231,21 @@ package struct CallTimeouts: Sendable {
     package var read: Int64 = 60_000
     /// Also of the rehearsal.
     package var apply: Int64 = 600_000
+}
+
+extension TargetReport {
+    /// Notes why the target failed.
+    fileprivate mutating func fail(_ failure: TargetReconciler.Failure, isCancelled: Bool) {
+        // A start that was given up is not the connector's fault.
+        outcome =
+            failure.isRefusal
+            ? (isCancelled ? .cancelled : .refused) : failure.rollback == .failed ? .revertFailed : .failed
+        rollback = failure.rollback
+        stage = failure.stage
+        code = (isCancelled ? ReasonCode(.cancelled) : failure.code).description
+        summary = failure.summary
+        detail = failure.detail
+    }
 }
 
 /// What a connector declares for one target.

@@ -1,4 +1,3 @@
-import Glibc
 import TrstctlBroker
 import TrstctlCrypto
 import TrstctlLaunch
@@ -18,6 +17,7 @@ struct TargetWork: Sendable {
     let declaration: Declaration
     let timeouts: CallTimeouts
     let audit: AuditLog?
+    let journal: RunJournal?
 
     private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target, declaration) }
     /// With the key for a connector that must have it; only Apply, and its rehearsal, carry it.
@@ -59,9 +59,16 @@ struct TargetWork: Sendable {
         return (changes.map(ChangeReport.init), response.changed)
     }
 
-    /// Applies; whatever fails, the target's files are put back.
-    func apply(_ report: inout TargetReport) async throws(Failure) {
-        let scope = makeScope(.mutating, "Apply")
+    /// Applies; whatever fails, the target is rolled back.
+    ///
+    /// - Parameters:
+    ///   - report: gets what was changed, and whether it is proven.
+    ///   - live: the fingerprint that the connector found, or empty.
+    /// - Throws: what failed, and what became of the changes.
+    func apply(_ report: inout TargetReport, live: String) async throws(Failure) {
+        let before = await servedBefore(live)
+        let deployment = journal.map { DeploymentJournal($0, header(before)) }
+        let scope = makeScope(.mutating, "Apply", deployment)
         do throws(Failure) {
             let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: false)
             let reply = try await call(.apply(request), scope, timeouts.apply, .apply)
@@ -85,39 +92,19 @@ struct TargetWork: Sendable {
                     detail: "Its rehearsal had changes to make, its deployment asked for none, and no probe is "
                         + "configured that could prove it. This is a bug of the connector.")
             }
+            try await commit(scope)
         } catch {
             var failure = error
             noteDenials(scope, &report)
             let closing = await close(scope, commit: false)
             report.changes = scope.changes.map(ChangeReport.init)
-            failure.describe(closing)
-            if activated(scope) { await reactivate(&failure) }
+            await rollBack(scope, closing, deployment, before, &failure)
             throw failure
         }
         report.changes = scope.changes.map(ChangeReport.init)
         noteDenials(scope, &report)
         _ = await close(scope, commit: true)
         report.outcome = .deployed
-    }
-
-    /// Makes the target use the files that were put back: the commands that the connector declared for it.
-    ///
-    /// Only what was granted runs, through the same decision as everything else.
-    private func reactivate(_ failure: inout Failure) async {
-        guard !declaration.rollback.isEmpty else { return }
-        let scope = makeScope(.mutating, "Rollback")
-        for arguments in declaration.rollback {
-            let request = Wire.ExecRequest(arguments: arguments)
-            let reply = await ScopeRegistry.workers.run { scope.perform(.exec(request)) }
-            let command = arguments.map { printable($0) }.joined(separator: " ")
-            if case .exec(let response) = reply.result, response.outcome == .exited, response.status == 0 {
-                failure.detail += "\nran: \(command)"
-            } else {
-                failure.couldNotRevert = true
-                failure.detail += "\nCOULD NOT BE REACTIVATED: \(command): \(ReplyStatus(reply).text)"
-            }
-        }
-        _ = await close(scope, commit: true)
     }
 
     private func noteDenials(_ scope: BrokerScope, _ report: inout TargetReport) {
@@ -127,46 +114,15 @@ struct TargetWork: Sendable {
         }
     }
 
-    /// Whether a command ran that makes the target use its files, so that it may use those that are gone again.
-    private func activated(_ scope: BrokerScope) -> Bool {
-        let commands = Set(declaration.rollback.map { Operation.exec(argv: $0).object })
-        return scope.records.contains {
-            $0.operation == "Exec" && $0.outcome == .allowed && commands.contains($0.object)
-        }
-    }
-
     private func seal(_ scope: BrokerScope) async {
         await ScopeRegistry.workers.run { scope.seal() }
     }
-
-    /// How many handshakes in a row must show the certificate: after a reload the workers of before answer for a moment.
-    private static let agreeingHandshakes = 3
 
     /// The host's own proof: a TLS handshake that shows the fingerprint, before the deadline.
     func prove() async throws(Failure) {
         guard let probe = target.probe else { return }
         let expected = credential.fingerprint
-        let deadline = Deadline.after(milliseconds: Int64(probe.timeout) * 1_000)
-        let (found, reason) = await ScopeRegistry.proofs.run { () -> (String, String) in
-            var found = ""
-            var reason = ""
-            var agreeing = 0
-            while true {
-                do {
-                    let chain = try TLSProbe.run(
-                        host: probe.address.hostText, port: probe.address.port, serverName: probe.serverName?.text,
-                        deadline: deadline)
-                    found = chain.fingerprint
-                    agreeing = found == expected ? agreeing + 1 : 0
-                    if agreeing == TargetWork.agreeingHandshakes { return (found, "") }
-                    if agreeing > 0 { continue }
-                } catch {
-                    reason = "\(error)"
-                }
-                if deadline.hasPassed { return (found, reason) }
-                usleep(50_000)
-            }
-        }
+        let (found, reason) = await ServedProof(probe: probe).wait(for: [expected])
         guard found != expected else { return }
         throw Failure(
             stage: .probe, code: ReasonCode(.notServed),
@@ -175,9 +131,25 @@ struct TargetWork: Sendable {
                 + (found.isEmpty ? "none: \(reason)" : "fingerprint \(found)"))
     }
 
+    /// Makes the deployment final; when that fails, it can still be undone, and is.
+    private func commit(_ scope: BrokerScope) async throws(Failure) {
+        let failure = await ScopeRegistry.workers.run { () -> EffectError? in
+            do throws(EffectError) {
+                try scope.commit()
+                return nil
+            } catch {
+                return error
+            }
+        }
+        guard let failure else { return }
+        throw Failure(
+            stage: .apply, code: ReasonCode(failure), summary: "the deployment could not be made durable",
+            detail: "\(failure)")
+    }
+
     // MARK: - Scopes
 
-    private func makeScope(_ rights: ScopeRights, _ name: String) -> BrokerScope {
+    func makeScope(_ rights: ScopeRights, _ name: String, _ journal: DeploymentJournal? = nil) -> BrokerScope {
         let served = ([credential.leaf] + credential.chain).map {
             Wire.ServedCertificate(
                 fingerprint: $0.fingerprintText, subject: $0.subject, names: $0.dnsNames + $0.ipAddresses,
@@ -186,7 +158,8 @@ struct TargetWork: Sendable {
         return BrokerScope(
             rights: rights, grants: grants, declared: declaration.grants,
             secrets: SecretSource(credential, declaration),
-            planned: PlannedServing(certificates: served), limits: ScopeLimits(), observer: observer(name))
+            planned: PlannedServing(certificates: served), limits: ScopeLimits(), deployment: journal,
+            observer: observer(name))
     }
 
     /// Writes each brokered call into the audit log as it happens.
@@ -227,7 +200,7 @@ struct TargetWork: Sendable {
     }
 
     /// Closes on a worker, because it may have to put files back; nil leaves the scope to the caller.
-    private func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
+    func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
         guard let commit else { return nil }
         noteSuppressed(scope)
         return await ScopeRegistry.workers.run { scope.close(commit: commit) }
@@ -237,22 +210,6 @@ struct TargetWork: Sendable {
         let status = ReplyStatus(reply)
         return Failure(
             stage: stage, code: ReasonCode(answered: status.code), summary: status.summary, detail: status.detail)
-    }
-}
-
-extension TargetReconciler.Failure {
-    /// Adds what became of the target's files.
-    fileprivate mutating func describe(_ closing: RevertReport?) {
-        guard let closing else { return }
-        var lines = detail.isEmpty ? [] : [detail]
-        if !closing.restored.isEmpty {
-            lines.append("put back: " + closing.restored.map(\.description).joined(separator: ", "))
-        }
-        for failed in closing.failures {
-            couldNotRevert = true
-            lines.append("COULD NOT BE PUT BACK: \(failed)")
-        }
-        detail = lines.joined(separator: "\n")
     }
 }
 

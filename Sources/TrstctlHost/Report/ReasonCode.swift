@@ -36,6 +36,14 @@ package struct ReasonCode: Hashable, Sendable, CustomStringConvertible {
         case changedNothing = "changed-nothing"
         /// The host itself did not see the deployed certificate served.
         case notServed = "not-served"
+        /// An interrupted deployment could not be undone.
+        case notRecovered = "not-recovered"
+        /// Deployed, but not durably.
+        case notDurable = "not-durable"
+        /// Two targets write the same file.
+        case sameFile = "same-file"
+        /// Another apply, or a recovery, is at work on the same state.
+        case busy
         /// A brokered call that belongs to no scope that is open.
         case noScope = "no-scope"
         /// The state directory cannot be used, or another run uses it.
@@ -74,7 +82,8 @@ package struct ReasonCode: Hashable, Sendable, CustomStringConvertible {
         case is Quarantine: self.init(.dangerousGrant)
         case is ConfigError: self.init(.badConfiguration)
         case is PinRefusal: self.init(.notApproved)
-        case is StateError: self.init(.state)
+        case let error as StateError: self.init(error.isBusy ? .busy : .state)
+        case is TargetConflict: self.init(.sameFile)
         case is UsageError: self.init(.usage)
         case is SystemError: self.init(.system)
         default: self.init(.other)

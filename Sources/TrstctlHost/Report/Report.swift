@@ -10,7 +10,7 @@ package struct TargetReport: Codable, Sendable {
         case deployed
         /// It failed; the target's files are what they were before.
         case failed
-        /// It failed, and its files could not be put back: see `detail`.
+        /// It failed, and could not be rolled back: see `detail`; the next start tries again.
         case revertFailed = "revert-failed"
         /// The connector was refused before it could touch anything.
         case refused
@@ -20,7 +20,18 @@ package struct TargetReport: Codable, Sendable {
 
     /// The step at which a target failed.
     package enum Stage: String, Codable, Sendable {
-        case credential, connector, configuration, grants, read, plan, apply, probe
+        case recovery, credential, connector, configuration, grants, read, plan, apply, probe
+    }
+
+    /// What became of the changes of a deployment that failed.
+    package enum Rollback: String, Codable, Sendable {
+        /// Nothing had been changed.
+        case none
+        /// The target's files are what they were before, the commands that make it use them ran, and what is served,
+        /// where that was known, is what was served before.
+        case rolledBack = "rolled-back"
+        /// One of these is not so: see `detail`.
+        case failed = "rollback-failed"
     }
 
     package var target: String
@@ -34,6 +45,8 @@ package struct TargetReport: Codable, Sendable {
     package var stage: Stage?
     /// Why it was refused, failed or cancelled, in one word (`spec/reasons.md`); nil when all went well.
     package var code: String?
+    /// What became of the changes when it failed.
+    package var rollback: Rollback
     /// One sentence.
     package var summary: String
     /// Evidence and the next step, several lines.
@@ -52,6 +65,7 @@ package struct TargetReport: Codable, Sendable {
         self.connector = connector
         self.credential = credential
         outcome = .cancelled
+        rollback = .none
         fingerprint = ""
         liveFingerprint = ""
         summary = ""
@@ -120,18 +134,36 @@ package struct RunReport: Codable, Sendable {
     package var command: String
     package var targets: [TargetReport]
     package var connectors: [ConnectorReport]
+    /// What an earlier run had left half done, and what became of it; in a plan, what has to be recovered first.
+    package var recoveries: [RecoveryReport]
 
-    package init(command: String, targets: [TargetReport], connectors: [ConnectorReport]) {
+    package init(
+        command: String, targets: [TargetReport], connectors: [ConnectorReport], recoveries: [RecoveryReport] = []
+    ) {
         self.command = command
         self.targets = targets
         self.connectors = connectors
+        self.recoveries = recoveries
+    }
+
+    /// Takes back what was said of deployments, because it could not be made durable.
+    mutating func unsettle(_ reason: String) {
+        for index in targets.indices where targets[index].outcome == .deployed {
+            targets[index].outcome = .revertFailed
+            targets[index].rollback = .failed
+            targets[index].stage = .apply
+            targets[index].code = ReasonCode(.notDurable).description
+            targets[index].summary = "deployed, but not durably: the next start of trstctl may undo it"
+            targets[index].detail = "the journal cannot be made durable: \(reason)"
+        }
     }
 
     /// The exit code, see README: a refused connector is 3, a failed target 1.
     package var exitCode: Int32 {
         if targets.contains(where: { $0.outcome == .refused }) { return 3 }
         let failures: [TargetReport.Outcome] = [.failed, .revertFailed, .cancelled]
-        return targets.contains { failures.contains($0.outcome) } ? 1 : 0
+        let isFailed = targets.contains { failures.contains($0.outcome) }
+        return isFailed || recoveries.contains { $0.outcome == .failed } ? 1 : 0
     }
 
     /// Whether a plan found differences.

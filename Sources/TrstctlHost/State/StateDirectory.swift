@@ -5,6 +5,8 @@ import TrstctlSystem
 /// A state directory that cannot be used now.
 package struct StateError: Error, Sendable, CustomStringConvertible {
     package var description: String
+    /// Whether another apply is at work, so that it is worth trying again.
+    package var isBusy = false
 }
 
 /// Where the host keeps what outlives a run: mode 0700, the caller's own.
@@ -55,12 +57,42 @@ package struct StateDirectory: Sendable {
             let holder = printable(Bytes(Array(buffer.prefix(max(0, count)).prefix { $0 != 0x0A })))
             throw StateError(
                 description: "another apply is running on \(path)" + (holder.isEmpty ? "" : " (process \(holder))")
-                    + ": wait for it to end, or name another directory with --state-dir")
+                    + ": wait for it to end, or name another directory with --state-dir",
+                isBusy: true)
         }
         _ = ftruncate(number, 0)
         let text = Array("\(getpid())\n".utf8)
         _ = pwrite(number, text, text.count, 0)
         return ApplyLock(descriptor: descriptor)
+    }
+
+    /// Where the journals of runs lie.
+    var journals: String { path + "/journal" }
+
+    /// Makes the directory of journals and opens it.
+    func openJournals() throws(StateError) -> OwnedDescriptor {
+        if mkdir(journals, 0o700) == -1 && errno != EEXIST {
+            throw StateError(description: "\(SystemError.last("mkdir", journals))")
+        }
+        let number = open(journals, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        guard number >= 0 else { throw StateError(description: "\(SystemError.last("open", journals))") }
+        let directory = OwnedDescriptor(number)
+        var status = stat()
+        guard fstat(number, &status) == 0, status.st_uid == getuid(), status.st_mode & 0o077 == 0 else {
+            throw StateError(
+                description: "\(journals) holds old keys while an apply runs, and must be yours alone: chmod 0700 it")
+        }
+        return directory
+    }
+
+    /// Whether an apply, or a recovery, is at work on this state.
+    var isLocked: Bool {
+        let number = open(path + "/apply.lock", O_RDONLY | O_CLOEXEC | O_NOFOLLOW)
+        guard number >= 0 else { return false }
+        let descriptor = OwnedDescriptor(number)
+        guard flock(descriptor.raw, LOCK_SH | LOCK_NB) == 0 else { return errno == EWOULDBLOCK }
+        flock(descriptor.raw, LOCK_UN)
+        return false
     }
 
     /// Makes the directory and checks whose it is.

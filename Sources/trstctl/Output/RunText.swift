@@ -5,7 +5,7 @@ struct RunText {
     let report: RunReport
 
     var text: String {
-        var parts: [String] = []
+        var parts = report.recoveries.map { RecoveryText.text($0) }
         var table = Table(["TARGET", "CONNECTOR", "OUTCOME", "LIVE", "WANTED", "NOTE"])
         for target in report.targets {
             table.add([
@@ -31,6 +31,8 @@ struct RunText {
         var note = target.summary
         if target.isProven { note = "served fingerprint verified" + (note.isEmpty ? "" : "; \(note)") }
         if let stage = target.stage { note = "\(stage.rawValue): \(note)" }
+        if target.rollback == .rolledBack { note = "rolled back; \(note)" }
+        if target.rollback == .failed { note = "ROLLBACK FAILED; \(note)" }
         return note
     }
 

@@ -1,7 +1,8 @@
-import TrstctlBroker
 import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
+
+@testable import TrstctlBroker
 
 /// The brokered calls, as a connector would make them.
 extension BrokerScope {
@@ -98,5 +99,25 @@ func ticket(_ operation: TrstctlPolicy.Operation, below directory: String) throw
     switch authorize(operation, effective: grants, scope: .mutating) {
     case .allowed(.file(let ticket)): return ticket
     case .allowed, .denied: throw EffectError(.notGranted, object: operation.object, "not granted")
+    }
+}
+
+extension FileWriting {
+    /// One write, made durable.
+    static func write(
+        _ ticket: FileTicket, _ content: Bytes, observer: WriteObserver = { _, _ throws(EffectError) in }
+    ) throws(EffectError) {
+        var unsynced = UnsyncedDirectories()
+        try write(
+            ticket, FileReplacement(content: content), through: try TemporaryFile.name(for: ticket.path),
+            into: &unsynced, observer: observer)
+        try unsynced.synchronise()
+    }
+
+    /// One removal, made durable.
+    static func remove(_ ticket: FileTicket) throws(EffectError) {
+        var unsynced = UnsyncedDirectories()
+        try remove(ticket, into: &unsynced)
+        try unsynced.synchronise()
     }
 }

@@ -6,8 +6,10 @@ import Testing
 final class TestDirectory: Sendable {
     let path: String
 
-    init() throws {
-        var template = Array((NSTemporaryDirectory() + "/trstctl-broker-XXXXXX").utf8CString)
+    /// - Parameter base: where; nil means the directory for temporary files.
+    /// - Throws: what mkdtemp(3) says.
+    init(in base: String? = nil) throws {
+        var template = Array(((base ?? NSTemporaryDirectory()) + "/trstctl-broker-XXXXXX").utf8CString)
         guard let made = mkdtemp(&template), let real = realpath(made, nil) else { throw POSIXError(.EIO) }
         path = String(cString: real)
         free(real)
@@ -69,5 +71,18 @@ extension TestDirectory {
     /// The text of any file, also one of procfs; nil when there is none.
     static func text(_ path: String) -> String? {
         FileManager.default.contents(atPath: path).map { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension TestDirectory {
+    /// The bytes of any file; nil when there is none.
+    static func bytes(_ path: String) -> [UInt8]? { FileManager.default.contents(atPath: path).map { Array($0) } }
+
+    /// Writes bytes into a file, which keeps its mode.
+    static func write(_ bytes: [UInt8], to path: String) throws {
+        let file = try #require(FileHandle(forWritingAtPath: path))
+        try file.truncate(atOffset: 0)
+        try file.write(contentsOf: Data(bytes))
+        try file.close()
     }
 }

@@ -1,0 +1,114 @@
+import Glibc
+import Synchronization
+import TrstctlCrypto
+import TrstctlPolicy
+import TrstctlSystem
+
+/// One deployment's records: what is durable here before a file changes can be undone after a power loss.
+package final class DeploymentJournal: Sendable {
+    private struct State {
+        var file: JournalFile?
+        var isOver = false
+    }
+
+    private let run: RunJournal
+    private let header: DeploymentHeader
+    private let id: UInt32
+    private let state = Mutex(State())
+
+    /// Bytes that are kept free for the record of the end.
+    private static let endBytes = Int64(JournalFormat.frameBytes + 16)
+
+    /// Nothing is written before the first change.
+    package init(_ run: RunJournal, _ header: DeploymentHeader) {
+        self.run = run
+        self.header = header
+        id = run.register()
+    }
+
+    /// Whether there is something on record.
+    package var hasBegun: Bool { state.withLock { $0.file != nil } }
+
+    /// Makes durable what a file was and will be; the change may happen when this has returned.
+    ///
+    /// - Throws: also when another deployment of this run changes the same file.
+    func willChange(_ change: FileChange) throws(EffectError) {
+        let path = change.ticket.path
+        try claim(change.ticket)
+        do throws(SystemError) {
+            let (file, position) = try state.withLock { state throws(SystemError) in
+                let file = try begun(&state)
+                return (file, try file.append(JournalRecord.change(id, change)))
+            }
+            try file.synchronise(upTo: position)
+        } catch {
+            throw EffectError(
+                error.isWantOfSpace ? .noSpace : .system, object: path.description,
+                "what \(path) was cannot be journaled, so it is not changed: \(error)",
+                fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
+        }
+    }
+
+    /// Notes that a command is run, which may make the target use its files.
+    ///
+    /// Not made durable: after a power loss nothing uses the files of before.
+    func willRun() {
+        state.withLock { state in
+            guard let file = state.file else { return }
+            _ = try? file.append(JournalRecord.run(id))
+        }
+    }
+
+    /// Notes how the deployment ended; does nothing when it changed nothing.
+    ///
+    /// It becomes durable with whatever is journaled next, or with the end of the run: nobody hears of it before that.
+    ///
+    /// - Throws: then nothing is known about the end, and another one can be said.
+    package func end(_ end: DeploymentEnd) throws(EffectError) {
+        do throws(SystemError) {
+            try state.withLock { state throws(SystemError) in
+                guard let file = state.file, !state.isOver else { return }
+                _ = try file.append(JournalRecord.end(id, end), releasing: DeploymentJournal.endBytes)
+            }
+        } catch {
+            throw EffectError(
+                error.isWantOfSpace ? .noSpace : .system, object: run.path,
+                "the end of the deployment to \(header.target) cannot be journaled: \(error)")
+        }
+        release()
+    }
+
+    /// Lets go of the journal without a record, because everything is as it was, durably, whatever the journal says.
+    package func release() {
+        state.withLock { $0.isOver = true }
+        run.close(id)
+    }
+
+    private func begun(_ state: inout State) throws(SystemError) -> JournalFile {
+        if let file = state.file { return file }
+        let file = try run.file(for: id)
+        _ = try file.append(JournalRecord.begin(id, header), reserving: DeploymentJournal.endBytes)
+        state.file = file
+        return file
+    }
+
+    /// Two deployments must not change one file: neither could be undone alone.
+    private func claim(_ ticket: FileTicket) throws(EffectError) {
+        let directory = try GrantedDirectory(ticket, for: .lookup)
+        var status = stat()
+        guard fstat(directory.descriptor.raw, &status) == 0 else {
+            throw .file("cannot look at", ticket.path, errno: errno)
+        }
+        let place = (status.st_dev, status.st_ino)
+        guard let owner = run.claim(directory.leaf, in: place, for: id, target: header.target) else { return }
+        throw EffectError(
+            .exists, object: ticket.path.description,
+            "\(ticket.path) is being changed by the deployment to \(owner), so that to \(header.target) may not",
+            fix: "give the targets \(owner) and \(header.target) different files")
+    }
+}
+
+extension SystemError {
+    /// Whether a disk or a quota is full.
+    var isWantOfSpace: Bool { errno == ENOSPC || errno == EDQUOT }
+}

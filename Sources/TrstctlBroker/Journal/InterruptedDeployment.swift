@@ -1,0 +1,57 @@
+import Glibc
+package import TrstctlPolicy
+import TrstctlSystem
+
+/// A deployment that neither was committed nor is undone.
+package struct InterruptedDeployment: Sendable {
+    /// A file that it changed, or was about to change.
+    struct File: Sendable {
+        let path: AbsolutePath
+        let root: AbsolutePath
+        let before: StoredRecord.Change.Before
+        /// Names under which temporary files may have been left.
+        var temporaries: Set<Bytes>
+        /// The digests of what it was made to contain; nil stands for its removal.
+        var after: Set<[UInt8]?>
+    }
+
+    let id: UInt32
+    /// What it was.
+    package let header: DeploymentHeader
+    /// In the order of their first change.
+    var files: [File] = []
+    /// Whether a command was run.
+    package var hasRun = false
+
+    init(id: UInt32, header: DeploymentHeader) {
+        self.id = id
+        self.header = header
+    }
+
+    /// Whether a file may have been changed.
+    package var hasChanges: Bool { !files.isEmpty }
+
+    mutating func note(_ change: StoredRecord.Change) {
+        if let index = files.firstIndex(where: { $0.path == change.path }) {
+            files[index].temporaries.insert(change.temporary)
+            files[index].after.insert(change.after)
+        } else if let before = change.before {
+            files.append(
+                File(
+                    path: change.path, root: change.root, before: before, temporaries: [change.temporary],
+                    after: [change.after]))
+        }
+    }
+}
+
+/// What putting an interrupted deployment back came to.
+package struct RecoveredFiles: Hashable, Sendable {
+    /// The files that were put back, the latest changed first.
+    package var restored: [AbsolutePath] = []
+    /// The files that somebody else changed since, which stay as they are, and what they are now.
+    package var foreign: [String] = []
+    /// The files that could not be put back, and why.
+    package var failures: [EffectError] = []
+    /// Every file that is not as it was, as it lies there now.
+    package var onDisk: [String] = []
+}

@@ -1,0 +1,26 @@
+extension Host {
+    /// Undoes what earlier runs left half done, and nothing else.
+    ///
+    /// - Parameter abandoned: targets whose interrupted deployment stays as it is.
+    /// - Returns: what became of each deployment.
+    /// - Throws: `StateError` when an apply is running or a journal cannot be read, `UsageError` for a target that has
+    ///   no interrupted deployment.
+    package func recover(abandoning abandoned: [String] = []) async throws -> RecoverReport {
+        let state = StateDirectory(options.stateDirectory)
+        let lock = try state.lockForApply()
+        defer { withExtendedLifetime(lock) {} }
+        let known = Set(try Recovery.interrupted(state))
+        for name in abandoned where !known.contains(name) {
+            throw UsageError(
+                "there is no interrupted deployment to \"\(name)\"; there are: "
+                    + (known.isEmpty ? "none" : known.sorted().joined(separator: ", ")))
+        }
+        let audit = try openAudit(isRequired: true)
+        defer { finish(audit) }
+        return RecoverReport(try await recovery(state, audit).run(abandoning: Set(abandoned)))
+    }
+
+    func recovery(_ state: StateDirectory, _ audit: AuditLog?) -> Recovery {
+        Recovery(state: state, audit: audit) { [log = options.log] text in log("trstctl", "recovery", text) }
+    }
+}

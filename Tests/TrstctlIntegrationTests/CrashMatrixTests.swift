@@ -1,0 +1,119 @@
+import Foundation
+import Glibc
+import Testing
+import TrstctlHost
+import TrstctlTestSupport
+
+/// The host is killed before and after each system call of the write path, and each of them fails in each way: at the
+/// end, after a recovery, the old pair or the new pair is there, never a mix, and nothing else.
+///
+/// By default each call fails in one of the ways, in turn; `TRSTCTL_CRASH_MATRIX=full` walks over all of them, and over
+/// the calls before the first that writes.
+@Suite("The crash matrix", .ownThreads)
+struct CrashMatrixTests {
+    private static let isFull = ProcessInfo.processInfo.environment["TRSTCTL_CRASH_MATRIX"] == "full"
+
+    @Test("An apply that is killed at any system call of the write path ends with one of the pairs")
+    func kills() async throws {
+        let site = try await FaultSite()
+        let faults = try await plan(["apply"], site, Fault.kills)
+        var ends: Set<String> = []
+        for fault in faults {
+            try site.reset()
+            let outcome = try await site.run(["apply"], fault)
+            #expect(outcome.code == -1, "\(fault): was not killed: \(outcome)")
+            ends.insert(try await settle(site, fault))
+        }
+        #expect(ends == ["old", "new"], "\(faults.count) runs")
+    }
+
+    @Test("An apply whose system calls fail says so, and ends with one of the pairs")
+    func errors() async throws {
+        let site = try await FaultSite()
+        let persistent: [Fault.Action] = [ENOSPC, EIO, EDQUOT, EACCES].map { .fail($0, always: true) }
+        for fault in try await plan(["apply"], site, Fault.errors + persistent) {
+            try site.reset()
+            let outcome = try await site.run(["apply", "--json"], fault)
+            let end = try await settle(site, fault)
+            // What is reported as deployed is deployed, whatever happens later.
+            if outcome.code == 0 { #expect(end == "new", "\(fault): \(outcome)") }
+            guard let report = try? outcome.json(RunReport.self).targets.first else {
+                #expect(outcome.code == 2, "\(fault): \(outcome)")
+                continue
+            }
+            if report.outcome == .failed { #expect(end == "old", "\(fault): \(outcome)") }
+        }
+    }
+
+    @Test("A rollback that is killed at any system call is finished by the recovery")
+    func rollback() async throws {
+        let site = try await FaultSite(command: "[/bin/false]")
+        for fault in try await plan(["apply"], site, Fault.kills + [.fail(EIO, always: true)], last: 24) {
+            try site.reset()
+            _ = try await site.run(["apply"], fault)
+            #expect(try await settle(site, fault) == "old", "\(fault)")
+        }
+    }
+
+    @Test("A recovery that is killed, or fails, at any system call is finished by the next")
+    func recovery() async throws {
+        let site = try await FaultSite()
+        try site.reset()
+        let calls = try await site.calls(["apply"])
+        // Everything is in place but the commit.
+        let commit = try #require(calls.lastIndex { $0 == "pwrite journal" }) + 1
+        let interruption = Fault(call: commit, name: calls[commit - 1], action: .killBefore)
+        func interrupt() async throws {
+            try site.reset()
+            _ = try await site.run(["apply"], interruption)
+            try #require(try site.live() == site.new)
+        }
+        try await interrupt()
+        for fault in try await plan(["recover"], site, Fault.kills + Fault.errors, prepared: true) {
+            try await interrupt()
+            let outcome = try await site.run(["recover"], fault)
+            if outcome.code == 0 { #expect(try site.live() == site.old, "\(fault): \(outcome)") }
+            #expect(try await settle(site, fault) == "old", "\(fault)")
+        }
+    }
+
+    /// The faults of a walk over a command's calls.
+    private func plan(
+        _ words: [String], _ site: FaultSite, _ actions: [Fault.Action], last: Int = .max, prepared: Bool = false
+    ) async throws -> [Fault] {
+        if !prepared { try site.reset() }
+        let calls = try await site.calls(words)
+        try #require(calls.contains { $0.hasPrefix("renameat ") }, "the library does not see the calls")
+        let writing = calls.firstIndex { !$0.hasPrefix("open ") } ?? 0
+        let first = CrashMatrixTests.isFull ? 0 : max(writing, calls.count - last)
+        return calls.indices.dropFirst(first).flatMap { index in
+            actions.compactMap { action in
+                guard isWorthIt(calls[index], index, action) else { return nil }
+                return Fault(call: index + 1, name: calls[index], action: action)
+            }
+        }
+    }
+
+    /// Being killed at a call that only looks is being killed before the next one.
+    private func isWorthIt(_ call: String, _ index: Int, _ action: Fault.Action) -> Bool {
+        if CrashMatrixTests.isFull { return true }
+        switch action {
+        case .killBefore, .killAfter: return !call.hasPrefix("open ")
+        case .fail(let error, let always):
+            let turn = [ENOSPC, EIO, EDQUOT, EACCES][index % 4]
+            return error == turn && (!always || !call.hasPrefix("open "))
+        }
+    }
+
+    /// Recovers, and looks at what is there.
+    ///
+    /// - Returns: which pair.
+    private func settle(_ site: FaultSite, _ fault: Fault) async throws -> String {
+        let recovery = try await site.site.command.run("recover")
+        #expect(recovery.code == 0, "\(fault): \(recovery)")
+        let live = try site.live()
+        #expect(live == site.old || live == site.new, "\(fault): a mix: \(live); old \(site.old), new \(site.new)")
+        #expect(try site.journals() == [], "\(fault)")
+        return live == site.old ? "old" : live == site.new ? "new" : "mix"
+    }
+}

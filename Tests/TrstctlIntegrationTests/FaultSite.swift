@@ -1,0 +1,167 @@
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+import TrstctlTestSupport
+
+/// The library that kills the host, or lets its system calls fail, at a point that a test chooses.
+final class FaultLibrary: Sendable {
+    private static let compiled = Mutex<FaultLibrary?>(nil)
+    private let scratch: ScratchDirectory
+
+    /// The one of this test run; compiled at the first use.
+    static func shared() throws -> FaultLibrary {
+        try compiled.withLock { compiled in
+            if let compiled { return compiled }
+            let made = try FaultLibrary()
+            compiled = made
+            atexit { FaultLibrary.compiled.withLock { $0 = nil } }
+            return made
+        }
+    }
+
+    private init() throws {
+        scratch = try ScratchDirectory()
+        let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../Fixtures/Faults/faults.c").standardized.path
+        let compiler = Process()
+        compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        compiler.arguments = [
+            "cc", "-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o", scratch.file("faults.so"), source,
+            "-ldl",
+        ]
+        try compiler.run()
+        compiler.waitUntilExit()
+        try #require(compiler.terminationStatus == 0, "cc failed on faults.c: apt-get install gcc libc6-dev")
+    }
+
+    var path: String { scratch.file("faults.so") }
+}
+
+/// What happens to the host at one of its system calls.
+struct Fault: Sendable, CustomStringConvertible {
+    enum Action: Sendable {
+        case killBefore, killAfter
+        /// It fails with this error, once or from then on always.
+        case fail(Int32, always: Bool)
+    }
+
+    /// The number of the call, from 1.
+    var call: Int
+    /// What the call was in the run without faults, for messages.
+    var name: String
+    var action: Action
+
+    /// Kills before and after.
+    static let kills: [Action] = [.killBefore, .killAfter]
+    /// What disks and permissions do.
+    static let errors: [Action] = [ENOSPC, EIO, EDQUOT, EACCES].map { .fail($0, always: false) }
+
+    var description: String {
+        switch action {
+        case .killBefore: "killed before call \(call), \(name)"
+        case .killAfter: "killed after call \(call), \(name)"
+        case .fail(let error, let always):
+            "call \(call), \(name), fails with \(String(cString: strerror(error)))\(always ? " for ever" : "")"
+        }
+    }
+
+    var environment: [String] {
+        switch action {
+        case .killBefore: ["FAULTS_AT=\(call)", "FAULTS_DO=before"]
+        case .killAfter: ["FAULTS_AT=\(call)", "FAULTS_DO=after"]
+        case .fail(let error, let always):
+            ["FAULTS_AT=\(call)", "FAULTS_DO=\(error)"] + (always ? ["FAULTS_ALL=1"] : [])
+        }
+    }
+}
+
+/// A target whose key and certificate are two files, and two credentials for it.
+struct FaultSite {
+    /// Everything in the target's directory: names, contents, modes.
+    struct Picture: Equatable, CustomStringConvertible {
+        var files: [String: Data] = [:]
+        var modes: [String: mode_t] = [:]
+
+        var description: String {
+            files.keys.sorted().map { name in
+                "\(name) \(String(modes[name] ?? 0, radix: 8)) \(files[name].map { $0.hashValue } ?? 0)"
+            }.joined(separator: ", ")
+        }
+    }
+
+    var site: EchoSite
+    /// The pair that is live before each run, and the one that is deployed.
+    private(set) var old = Picture()
+    private(set) var new = Picture()
+
+    /// - Parameter command: what the connector runs between the key and the certificate.
+    /// - Throws: when something is not built or cannot be written.
+    init(command: String = "[/bin/true]") async throws {
+        site = try EchoSite()
+        site.manifest.targets[0].config.merge(
+            [
+                "write_path": site.live("key"), "write_secret": "key", "run": "[/bin/true]",
+                "rollback": "[/bin/true]",
+            ], uniquingKeysWith: { $1 })
+        site.manifest.grants.append("process.exec: [[/bin/true], [/bin/false]]")
+        for index in 0..<2 {
+            let credential = try site.command.pki.issue("www\(index).example.com")
+            (site.manifest.certificate, site.manifest.key) = (credential.fullchainPath, credential.keyPath)
+            try site.command.write(manifest: site.manifest.text)
+            let outcome = try await site.command.run("apply")
+            try #require(outcome.code == 0, "\(outcome)")
+            if index == 0 { old = try live() } else { new = try live() }
+        }
+        site.manifest.targets[0].config["run"] = command
+        try site.command.write(manifest: site.manifest.text)
+    }
+
+    /// What is in the target's directory now.
+    func live() throws -> Picture {
+        var picture = Picture()
+        for name in site.files {
+            let stamp = try FileStamp(site.live(name))
+            picture.files[name] = stamp.content
+            picture.modes[name] = stamp.mode & 0o7777
+        }
+        return picture
+    }
+
+    /// Puts a pair there, and forgets all journals.
+    func reset() throws {
+        for name in site.files { try FileManager.default.removeItem(atPath: site.live(name)) }
+        for (name, content) in old.files {
+            try site.command.scratch.write(content, to: "live/\(name)", mode: old.modes[name] ?? 0)
+        }
+        for name in try journals() { try FileManager.default.removeItem(atPath: "\(journalDirectory)/\(name)") }
+    }
+
+    var journalDirectory: String { "\(site.command.state)/journal" }
+
+    func journals() throws -> [String] { try FileManager.default.contentsOfDirectory(atPath: journalDirectory) }
+
+    /// Runs a command with a fault.
+    func run(_ words: [String], _ fault: Fault?, log: String? = nil) async throws -> TrstctlCommand.Outcome {
+        var environment = [
+            "LD_PRELOAD=\(try FaultLibrary.shared().path)",
+            "FAULTS_UNDER=\(site.command.scratch.file("live")):\(journalDirectory)",
+        ]
+        if let fault { environment += fault.environment }
+        if let log { environment.append("FAULTS_LOG=\(log)") }
+        return try await site.command.start(words, environment: environment).outcome()
+    }
+
+    /// The names of the calls of a run without faults, in their order.
+    func calls(_ words: [String]) async throws -> [String] {
+        let log = site.command.scratch.file("calls")
+        try? FileManager.default.removeItem(atPath: log)
+        _ = try await run(words, nil, log: log)
+        return try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n").map { line in
+            let words = line.split(separator: " ")
+            let file = words[2].split(separator: "/").last ?? ""
+            return
+                "\(words[1]) \(file.hasPrefix(".trstctl-") ? "temporary" : file.hasSuffix(".journal") ? "journal" : file)"
+        }
+    }
+}
