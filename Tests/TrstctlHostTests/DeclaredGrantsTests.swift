@@ -59,8 +59,8 @@ struct DeclaredGrantsTests {
         let field = Wire.ConfigField(name: "f", type: type, defaultValue: Wire.ConfigValue(kind: kind))
         let directory = try AbsolutePath("/srv")
         if isAccepted {
-            #expect(
-                try ConfigResolution.resolve(target, schema: [field], directory: directory).first?.value?.kind == kind)
+            let config = try ConfigResolution.resolve(target, schema: [field], directory: directory)
+            #expect(config.entries.first?.value?.kind == kind)
         } else {
             let error = #expect(throws: ConfigError.self) {
                 try ConfigResolution.resolve(target, schema: [field], directory: directory)
