@@ -146,10 +146,6 @@ int trstctl_random(void *bytes, size_t count) {
     return 0;
 }
 
-int trstctl_find(const void *bytes, size_t count, const void *part, size_t part_count) {
-    return memmem(bytes, count, part, part_count) != NULL;
-}
-
 const void *trstctl_place(const void *bytes, size_t count, const void *part, size_t part_count) {
     return memmem(bytes, count, part, part_count);
 }

@@ -2,6 +2,7 @@ import Glibc
 import Synchronization
 import Testing
 import TrstctlSystem
+import TrstctlTestSupport
 import TrstctlWire
 
 @testable import TrstctlBroker
@@ -169,13 +170,13 @@ struct FileWritingTests {
         #expect(plan.write(directory["small/a"], "new").code == .failedPrecondition)
     }
 
-    /// `TRSTCTL_PATH_OPERATIONS` makes it longer.
+    /// `TRSTCTL_SOAK_PATHS` makes it longer.
     ///
     /// In memory: what the kernel resolves is the same there, and 100,000
     /// writes need not wait for a disk.
     @Test("P19: a directory that is swapped for a link in a loop never lets one of 100,000 writes out")
     func swapped() throws {
-        let count = getenv("TRSTCTL_PATH_OPERATIONS").flatMap { Int(String(cString: $0)) } ?? 100_000
+        let count = soakCount("PATHS", short: 100_000)
         let directory = try TestDirectory(in: access("/dev/shm", W_OK) == 0 ? "/dev/shm" : nil)
         try directory.directory("in")
         try directory.directory("out")

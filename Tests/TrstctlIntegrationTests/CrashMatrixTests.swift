@@ -7,11 +7,11 @@ import TrstctlTestSupport
 /// The host is killed before and after each system call of the write path, and each of them fails in each way: at the
 /// end, after a recovery, the old pair or the new pair is there, never a mix, and nothing else.
 ///
-/// By default each call fails in one of the ways, in turn; `TRSTCTL_CRASH_MATRIX=full` walks over all of them, and over
+/// By default each call fails in one of the ways, in turn; `TRSTCTL_SOAK_CRASH` walks over all of them, and over
 /// the calls before the first that writes.
 @Suite("The crash matrix", .ownThreads)
 struct CrashMatrixTests {
-    private static let isFull = ProcessInfo.processInfo.environment["TRSTCTL_CRASH_MATRIX"] == "full"
+    private static let isFull = soakCount("CRASH", short: 0) > 0
 
     @Test("An apply that is killed at any system call of the write path ends with one of the pairs")
     func kills() async throws {

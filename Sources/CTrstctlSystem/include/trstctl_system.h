@@ -60,8 +60,6 @@ int trstctl_peer_pidfd(int socket);
 
 // getrandom(2), whole: 0, or -1.
 int trstctl_random(void *bytes, size_t count);
-// memmem(3): 1 when `part` occurs in `bytes`.
-int trstctl_find(const void *bytes, size_t count, const void *part, size_t part_count);
 // memmem(3): where `part` begins, or NULL.
 const void *trstctl_place(const void *bytes, size_t count, const void *part, size_t part_count);
 // Anonymous pages for secrets: left out of core dumps (MADV_DONTDUMP), zero in a forked child (MADV_WIPEONFORK), and kept
