@@ -17,6 +17,13 @@ struct JournalTests {
         state = try TestDirectory()
     }
 
+    private static let rollback = [
+        RollbackCommand(argv: ["/bin/true", "x"], terms: [ExecTerms()]),
+        RollbackCommand(
+            argv: ["/bin/false"],
+            terms: [ExecTerms(pins: SHA256Digest(bytes: [UInt8](repeating: 7, count: 32)).map { [$0] } ?? [])]),
+    ]
+
     private func run() throws -> RunJournal {
         let number = open(state.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         try #require(number >= 0)
@@ -26,7 +33,7 @@ struct JournalTests {
     private func deployment(_ run: RunJournal, _ target: String = "edge") -> DeploymentJournal {
         var header = DeploymentHeader(target: target, connector: "echo", digest: "d1", fingerprint: "f1")
         header.served = ["s1", "s2"]
-        header.rollback = [["/bin/true", "x"], ["/bin/false"]]
+        header.rollback = JournalTests.rollback
         return DeploymentJournal(run, header)
     }
 
@@ -79,7 +86,12 @@ struct JournalTests {
         let found = try recovery().deployments
         #expect(found.map(\.header.target) == ["edge"])
         #expect(found.first?.header.served == ["s1", "s2"])
-        #expect(found.first?.header.rollback == [["/bin/true", "x"], ["/bin/false"]])
+        #expect(found.first?.header.rollback == JournalTests.rollback)
+        // On the terms of then: another program under that name does not run.
+        let pinned = try #require(found.first?.header.rollback.last)
+        let later = BrokerScope(rights: .mutating, grants: pinned.grants)
+        #expect(later.exec(["/bin/false"]).code != .ok)
+        #expect(later.exec(["/bin/true"]).code == .permissionDenied)
         #expect(found.first?.hasRun == true)
         #expect(found.first?.files.map(\.path.description) == [directory["a"]])
     }

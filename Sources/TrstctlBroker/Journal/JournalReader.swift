@@ -170,9 +170,21 @@ private struct JournalDecoder {
             header.probe = Probe(
                 address: address, serverName: name.isEmpty ? nil : try? DNSName(name), timeout: Int(timeout))
         }
-        guard let rollback = list({ $0.list { $0.bytes() } }) else { return nil }
+        guard let rollback = list({ $0.command() }) else { return nil }
         header.rollback = rollback
         return header
+    }
+
+    private mutating func command() -> RollbackCommand? {
+        guard let argv = list({ $0.bytes() }), let terms = list({ $0.terms() }) else { return nil }
+        return RollbackCommand(argv: argv, terms: terms)
+    }
+
+    private mutating func terms() -> ExecTerms? {
+        guard let isSetuid = number(), let pins = list({ $0.bytes().flatMap { SHA256Digest(bytes: $0.array) } }) else {
+            return nil
+        }
+        return ExecTerms(pins: pins, allowsSetuid: isSetuid == 1)
     }
 
     private mutating func change() -> StoredRecord.Change? {

@@ -1,6 +1,30 @@
 package import TrstctlPolicy
 package import TrstctlSystem
 
+/// A command as it was authorised for a rollback.
+package struct RollbackCommand: Hashable, Sendable {
+    /// The arguments; the first is the program's absolute path.
+    package var argv: [Bytes]
+    /// The terms of the rules that covered it; the program has to meet those of one of them.
+    package var terms: [ExecTerms]
+
+    package init(argv: [Bytes], terms: [ExecTerms]) {
+        self.argv = argv
+        self.terms = terms
+    }
+
+    /// The rules that allow it again, and nothing else.
+    package var grants: GrantSet {
+        var set = GrantSet()
+        for terms in terms {
+            guard var grant = try? ExecGrant(argv: argv) else { continue }
+            grant.terms = terms
+            set.exec.append(grant)
+        }
+        return set
+    }
+}
+
 /// What a journal has to know about a deployment to undo it without the manifest and without the connector.
 package struct DeploymentHeader: Hashable, Sendable {
     package var target: String
@@ -14,7 +38,7 @@ package struct DeploymentHeader: Hashable, Sendable {
     /// Where it is served, when the manifest says.
     package var probe: Probe?
     /// The commands that make the target use files that were put back; only authorised ones.
-    package var rollback: [[Bytes]]
+    package var rollback: [RollbackCommand]
 
     package init(target: String, connector: String, digest: String, fingerprint: String) {
         self.target = target
@@ -73,8 +97,14 @@ enum JournalRecord: UInt8 {
         }
         encoder.put(UInt32(clamping: header.rollback.count))
         for command in header.rollback {
-            encoder.put(UInt32(clamping: command.count))
-            for word in command { encoder.put(word) }
+            encoder.put(UInt32(clamping: command.argv.count))
+            for word in command.argv { encoder.put(word) }
+            encoder.put(UInt32(clamping: command.terms.count))
+            for terms in command.terms {
+                encoder.put(UInt32(terms.allowsSetuid ? 1 : 0))
+                encoder.put(UInt32(clamping: terms.pins.count))
+                for pin in terms.pins { encoder.put(Bytes(pin.bytes)) }
+            }
         }
         return encoder.bytes()
     }

@@ -21,9 +21,10 @@ extension TargetWork {
             fingerprint: credential.fingerprint)
         header.served = served.sorted()
         header.probe = target.probe
-        header.rollback = declaration.rollback.filter { command in
-            if case .allowed = authorize(.exec(argv: command), effective: grants, scope: .mutating) { return true }
-            return false
+        header.rollback = declaration.rollback.compactMap { command in
+            let decision = authorize(.exec(argv: command), effective: grants, scope: .mutating)
+            guard case .allowed(.exec(let ticket)) = decision else { return nil }
+            return RollbackCommand(argv: command, terms: ticket.terms)
         }
         return header
     }

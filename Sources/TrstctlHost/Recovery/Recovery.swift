@@ -106,7 +106,7 @@ struct Recovery: Sendable {
         if !files.restored.isEmpty || deployment.hasRun {
             for command in header.rollback {
                 let failure = await activate(command, header)
-                let text = command.map { printable($0) }.joined(separator: " ")
+                let text = command.argv.map { printable($0) }.joined(separator: " ")
                 lines.append(failure.map { "COULD NOT BE REACTIVATED: \(text): \($0)" } ?? "ran: \(text)")
                 if failure != nil { report.outcome = .failed }
             }
@@ -137,14 +137,13 @@ struct Recovery: Sendable {
         }
     }
 
-    /// Runs a command that was authorised for the rollback when the deployment began, through the same decision.
+    /// Runs a command on the terms on which it was authorised when the deployment began, through the same decision.
     ///
     /// - Returns: why it failed; nil when it did not.
-    private func activate(_ command: [Bytes], _ header: DeploymentHeader) async -> String? {
-        guard let grant = try? ExecGrant(argv: command) else { return "it is no proper command" }
+    private func activate(_ command: RollbackCommand, _ header: DeploymentHeader) async -> String? {
         let scope = BrokerScope(
-            rights: .mutating, grants: GrantSet(exec: [grant]), limits: ScopeLimits(), observer: observer(header))
-        let reply = await ScopeRegistry.workers.run { scope.perform(.exec(Wire.ExecRequest(arguments: command))) }
+            rights: .mutating, grants: command.grants, limits: ScopeLimits(), observer: observer(header))
+        let reply = await ScopeRegistry.workers.run { scope.perform(.exec(Wire.ExecRequest(arguments: command.argv))) }
         _ = scope.close(commit: true)
         return ReplyStatus.failure(of: reply)
     }

@@ -52,6 +52,7 @@ package struct StateDirectory: Sendable {
         }
         let descriptor = OwnedDescriptor(number)
         guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
+            guard errno == EWOULDBLOCK else { throw StateError(description: "\(SystemError.last("flock", file))") }
             var buffer = [UInt8](repeating: 0, count: 32)
             let count = pread(number, &buffer, buffer.count, 0)
             let holder = printable(Bytes(Array(buffer.prefix(max(0, count)).prefix { $0 != 0x0A })))
