@@ -156,7 +156,7 @@ package struct Host: Sendable {
         _ targets: [Target], _ reconciler: TargetReconciler, _ parallel: Int, _ goal: TargetReconciler.Goal
     ) async -> Result<[TargetReport], TargetConflict> {
         let prepared = await spread(targets, parallel) { await reconciler.prepare($0, goal: goal) }
-        let rules = prepared.map { (name: $0.report.target, write: $0.work?.grants.write ?? []) }
+        let rules = prepared.map { (name: $0.report.target, write: $0.writes) }
         if let conflict = TargetConflict.find(rules) { return .failure(conflict) }
         return .success(await spread(prepared, parallel) { await reconciler.reconcile($0, goal: goal) })
     }

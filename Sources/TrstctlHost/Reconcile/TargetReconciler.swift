@@ -1,3 +1,4 @@
+import Synchronization
 import TrstctlBroker
 import TrstctlLaunch
 import TrstctlPolicy
@@ -38,10 +39,27 @@ struct TargetReconciler: Sendable {
     struct Prepared: Sendable {
         var report: TargetReport
         let credential: EntryName
-        /// Nil when it failed.
-        var work: TargetWork?
+        /// The files that the target may write; empty when it failed.
+        var writes: [PathGrant] = []
+        /// Empty when it failed.
+        let work = HeldWork()
         /// When it began.
         let begin: Deadline
+    }
+
+    /// The work of a target until its turn: then it is taken out, so that its key goes when it is done, not at the end of
+    /// the run.
+    final class HeldWork: Sendable {
+        private let work = Mutex<TargetWork?>(nil)
+
+        func put(_ new: TargetWork) { work.withLock { $0 = new } }
+
+        func take() -> TargetWork? {
+            work.withLock { work in
+                defer { work = nil }
+                return work
+            }
+        }
     }
 
     /// Reads the credential, starts the connector and configures it; touches nothing.
@@ -58,7 +76,9 @@ struct TargetReconciler: Sendable {
             return prepared
         }
         do throws(Failure) {
-            prepared.work = try await prepare(target, goal, &prepared.report)
+            let work = try await prepare(target, goal, &prepared.report)
+            prepared.writes = work.grants.write
+            prepared.work.put(work)
         } catch {
             prepared.report.fail(error, isCancelled: Task.isCancelled)
         }
@@ -69,7 +89,7 @@ struct TargetReconciler: Sendable {
     func reconcile(_ prepared: Prepared, goal: Goal) async -> TargetReport {
         var report = prepared.report
         defer { credentials.release(prepared.credential) }
-        if let work = prepared.work {
+        if let work = prepared.work.take() {
             if Task.isCancelled {
                 report.code = ReasonCode(.cancelled).description
                 report.summary = "the run was interrupted before its turn"
