@@ -134,3 +134,15 @@ extension Bytes: ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
     package init(arrayLiteral elements: UInt8...) { self.init(elements) }
     package init(stringLiteral value: String) { self.init(value) }
 }
+
+extension Bytes {
+    /// The bytes followed by a NUL, for a system call; a NUL among them would end the text there.
+    package func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        (array + [0]).withUnsafeBufferPointer { buffer in
+            buffer.withMemoryRebound(to: CChar.self) { text in
+                guard let base = text.baseAddress else { fatalError("an array with an element has an address") }
+                return body(base)
+            }
+        }
+    }
+}

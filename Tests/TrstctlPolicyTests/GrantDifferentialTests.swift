@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import TrstctlPolicy
 import TrstctlSystem
+import TrstctlTestSupport
 
 /// Random rules, sets and operations: what the host decides is written as rows of a table, and the second implementation,
 /// spec/conformance/grants/grants.py, checks them.
@@ -88,7 +89,7 @@ struct GrantDifferentialTests {
 
     @Test func `A hundred thousand random decisions, and as many sets and rules as they need, are the same`() throws {
         let environment = ProcessInfo.processInfo.environment
-        let wanted = environment["TRSTCTL_SOAK_DIFFERENTIAL"].flatMap(Int.init) ?? 100_000
+        let wanted = soakCount("DIFFERENTIAL", short: 100_000)
         var random = SeededGenerator(state: environment["TRSTCTL_GRANT_SEED"].flatMap(UInt64.init) ?? 4)
         let file = FileManager.default.temporaryDirectory.appending(path: "trstctl-grants-\(getpid()).jsonl")
         defer { try? FileManager.default.removeItem(at: file) }

@@ -26,9 +26,7 @@ extension SecretSource {
         }
         if parts.count <= 1 { return parts.first ?? Bytes() }
         guard parts.contains(where: \.isSecret) else { return Bytes(joining: parts, count: total) }
-        var buffer = WipedBuffer(capacity: total, limit: total)
-        for part in parts { _ = buffer.append(part) }
-        return buffer.bytes()
+        return concatenated(parts)
     }
 
     private func resolve(_ segment: Wire.Segment, limit: Int, field: String) throws(EffectError) -> Bytes {

@@ -74,15 +74,3 @@ private func open(
     }
     throw .file("cannot open", path, errno: EAGAIN)
 }
-
-extension Bytes {
-    /// The bytes followed by a NUL, for a system call.
-    func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
-        (array + [0]).withUnsafeBufferPointer { buffer in
-            buffer.withMemoryRebound(to: CChar.self) { text in
-                guard let base = text.baseAddress else { fatalError("an array with an element has an address") }
-                return body(base)
-            }
-        }
-    }
-}

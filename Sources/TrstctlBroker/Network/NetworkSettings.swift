@@ -2,7 +2,7 @@ import Glibc
 import TrstctlPolicy
 
 /// What the network calls of a scope depend on besides grants; tests change it, the host does not.
-struct NetworkSettings: Sendable {
+package struct NetworkSettings: Sendable {
     /// Turns names into addresses.
     var resolver: @Sendable (String, UInt16) -> AddressLookup.Answer = { AddressLookup.system($0, $1) }
     /// Where the clouds' metadata services answer; nil only if this text were no address.
@@ -17,4 +17,6 @@ struct NetworkSettings: Sendable {
     var attempts = 4
     /// Seconds since the Unix epoch, for tokens.
     var now: @Sendable () -> Int64 = { Int64(time(nil)) }
+
+    package init() {}
 }

@@ -39,23 +39,12 @@ package final class BrokerScope: Sendable {
     ///   - planned: what a probe answers in a recording scope after a recorded change; nil probes always really.
     ///   - limits: bounds on everything together.
     ///   - deployment: the durable journal of the changes.
+    ///   - network: for tests.
     ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
-    package convenience init(
+    package init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
         planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), deployment: DeploymentJournal? = nil,
-        observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
-    ) {
-        self.init(
-            rights: rights, grants: grants, declared: declared, secrets: secrets, planned: planned, limits: limits,
-            deployment: deployment, network: NetworkSettings(), observer: observer)
-    }
-
-    /// The same, with another network.
-    init(
-        rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
-        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), deployment: DeploymentJournal? = nil,
-        network: NetworkSettings,
-        observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
+        network: NetworkSettings = NetworkSettings(), observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
         self.network = network
         self.rights = rights

@@ -48,17 +48,17 @@ package enum AuthorKey: Sendable {
         let shown = printable(path)
         let name = path.array
         guard !name.isEmpty, !name.contains(0) else { throw UsageError("--key takes a file, or - for standard input") }
-        let file = try open(name, shown)
+        let file = try open(path, shown)
         try check(file.raw, shown)
         return try content(of: file.raw, shown)
     }
 
-    private static func open(_ name: [UInt8], _ shown: String) throws(UsageError) -> OwnedDescriptor {
+    private static func open(_ path: Bytes, _ shown: String) throws(UsageError) -> OwnedDescriptor {
         do throws(SystemError) {
             // It may wait: for the program that writes into a pipe.
             return OwnedDescriptor(
                 try retryingInterrupts("open", shown) {
-                    Glibc.open(name.map { CChar(bitPattern: $0) } + [0], O_RDONLY | O_CLOEXEC | O_NOCTTY)
+                    path.withCString { Glibc.open($0, O_RDONLY | O_CLOEXEC | O_NOCTTY) }
                 })
         } catch {
             throw UsageError("the key cannot be read: \(error)\n  next: see `ls -lL \(shown)`")

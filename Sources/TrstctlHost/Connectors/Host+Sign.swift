@@ -83,8 +83,8 @@ extension Host {
         }
         let others = SignatureFile.suffixes.filter { other in
             var status = stat()
-            let path = file.array + Array(other.utf8)
-            return other != suffix && lstat(path.map { CChar(bitPattern: $0) } + [0], &status) == 0
+            let path = Bytes(file.array + Array(other.utf8))
+            return other != suffix && path.withCString { lstat($0, &status) } == 0
         }
         for other in others {
             let place = printable(Bytes(file.array + Array(other.utf8)))

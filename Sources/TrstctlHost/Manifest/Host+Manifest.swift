@@ -46,8 +46,7 @@ extension Host {
     /// A path as it is written, when it is canonical, and as the kernel resolves it, when it exists.
     private static func paths(_ path: Bytes) -> [AbsolutePath] {
         var paths = [try? AbsolutePath(path)].compactMap(\.self)
-        let characters = path.array.map { CChar(bitPattern: $0) } + [0]
-        if let resolved = realpath(characters, nil) {
+        if let resolved = path.withCString({ realpath($0, nil) }) {
             defer { free(resolved) }
             let bytes = Bytes(copying: UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
             if let real = try? AbsolutePath(bytes), !paths.contains(real) { paths.append(real) }

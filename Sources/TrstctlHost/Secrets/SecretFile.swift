@@ -38,7 +38,7 @@ enum SecretFile {
         do throws(SystemError) {
             let flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY
             file = OwnedDescriptor(
-                try retryingInterrupts("open") { path.withTerminated { open($0, flags) } })
+                try retryingInterrupts("open") { path.withCString { open($0, flags) } })
         } catch {
             throw SecretReadError(
                 error.errno == ENOENT || error.errno == ENOTDIR ? .missing : .unreadable, origin, error.reason,
@@ -110,16 +110,5 @@ enum SecretFile {
             throw SecretReadError(.empty, origin, "it is empty", next: "check who writes it")
         }
         return buffer.bytes()
-    }
-}
-
-extension Bytes {
-    /// The bytes as a C string; they hold no NUL.
-    func withTerminated<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
-        let characters = array.map { CChar(bitPattern: $0) } + [0]
-        return characters.withUnsafeBufferPointer { buffer in
-            guard let start = buffer.baseAddress else { return withUnsafePointer(to: CChar(0)) { body($0) } }
-            return body(start)
-        }
     }
 }

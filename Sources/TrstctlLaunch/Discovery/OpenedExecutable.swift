@@ -82,9 +82,8 @@ struct Unacceptable: Error {
 
 /// Opens a directory that only its owner, root or the caller, may write to.
 func openDirectory(_ path: Bytes, caller: uid_t) throws(Unacceptable) -> OwnedDescriptor {
-    let characters = path.array.map { CChar(bitPattern: $0) }
-    guard !characters.contains(0) else { throw Unacceptable(.missingDirectory) }
-    let number = Glibc.open(characters + [0], O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard !path.array.contains(0) else { throw Unacceptable(.missingDirectory) }
+    let number = path.withCString { Glibc.open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
     guard number != -1 else {
         switch errno {
         case ENOENT: throw Unacceptable(.missingDirectory)

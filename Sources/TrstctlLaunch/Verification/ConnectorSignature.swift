@@ -105,7 +105,7 @@ struct SignaturePlace {
 
     private static func exists(_ path: Bytes) -> Bool {
         var status = stat()
-        return lstat(path.array.map { CChar(bitPattern: $0) } + [0], &status) == 0
+        return path.withCString { lstat($0, &status) } == 0
     }
 
     /// What a report has to say beside a signature that counts.
@@ -137,7 +137,7 @@ enum KeyFile {
 
     private static func read(_ path: Bytes) throws(SignatureKeyError) -> [UInt8] {
         let shown = printable(path)
-        let number = open(path.array.map { CChar(bitPattern: $0) } + [0], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        let number = path.withCString { open($0, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) }
         guard number != -1 else {
             throw SignatureKeyError(.unrecognised, "\(shown): \(SystemError.last("open").reason)")
         }

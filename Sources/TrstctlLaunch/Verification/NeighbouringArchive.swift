@@ -16,8 +16,7 @@ struct NeighbouringArchive {
 
     /// The name of a file beside the connector whose digest is pinned; nil when there is none.
     static func pinned(beside candidate: Candidate, _ pins: Pins) -> Bytes? {
-        let path = candidate.directory.path.array.map { CChar(bitPattern: $0) } + [0]
-        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let number = candidate.directory.path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard number != -1 else { return nil }
         guard let stream = fdopendir(number) else {
             close(number)
@@ -34,14 +33,15 @@ struct NeighbouringArchive {
                 endings.contains(where: { file.suffix($0.utf8.count).elementsEqual($0.utf8) })
             else { continue }
             left -= 1
-            if let digest = digest(file, in: number), pins.accept(digest) { return Bytes(file) }
+            if let digest = digest(Bytes(file), in: number), pins.accept(digest) { return Bytes(file) }
         }
         return nil
     }
 
-    private static func digest(_ file: [UInt8], in directory: Int32) -> SHA256Digest? {
-        let name = file.map { CChar(bitPattern: $0) } + [0]
-        let number = openat(directory, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+    private static func digest(_ file: Bytes, in directory: Int32) -> SHA256Digest? {
+        let number = file.withCString {
+            openat(directory, $0, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+        }
         guard number != -1 else { return nil }
         let descriptor = OwnedDescriptor(number)
         var status = stat()

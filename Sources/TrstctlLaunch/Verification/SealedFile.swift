@@ -35,8 +35,7 @@ package struct SealedFile: ~Copyable {
             // Without O_NONBLOCK the opening of a FIFO waits for its writer.
             let file = OwnedDescriptor(
                 try retryingInterrupts("open", shown) {
-                    Glibc.open(
-                        name.map { CChar(bitPattern: $0) } + [0], O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+                    path.withCString { Glibc.open($0, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) }
                 })
             let number = file.raw
             _ = try retryingInterrupts("fstat", shown) { fstat(number, &status) }

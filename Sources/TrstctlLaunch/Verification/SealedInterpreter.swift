@@ -90,8 +90,7 @@ package final class SealedInterpreter: Sendable {
     }
 
     private static func open(_ path: AbsolutePath) throws(InterpreterFault) -> OwnedDescriptor {
-        let characters = path.bytes.array.map { CChar(bitPattern: $0) } + [0]
-        let number = Glibc.open(characters, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
+        let number = path.bytes.withCString { Glibc.open($0, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) }
         guard number != -1 else { throw .unreadable(path, SystemError.last("open").reason) }
         let file = OwnedDescriptor(number)
         var status = stat()
