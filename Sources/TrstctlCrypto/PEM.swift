@@ -103,14 +103,13 @@ package enum PEM {
     private static func beginLines(in file: Bytes) throws(PEMError) -> Int {
         try file.withUnsafeBytes { (bytes) throws(PEMError) -> Int in
             var count = 0
-            var rest = bytes[...]
-            while let found = rest.firstRange(of: beginMark) {
-                let start = found.lowerBound
-                guard start == bytes.startIndex || bytes[start - 1] == UInt8(ascii: "\n") else {
+            var offset = 0
+            while let start = beginMark.withUnsafeBytes({ $0.firstPlace(in: bytes, from: offset) }) {
+                guard start == 0 || bytes[start - 1] == UInt8(ascii: "\n") else {
                     throw PEMError(.malformed, "a BEGIN line with something before it, at byte \(start)")
                 }
                 count += 1
-                rest = bytes[found.upperBound...]
+                offset = start + beginMark.count
             }
             return count
         }

@@ -146,3 +146,29 @@ extension Bytes {
         }
     }
 }
+
+extension Bytes {
+    /// Whether the other bytes occur in these; no bytes occur everywhere.
+    package func holds(_ other: Bytes) -> Bool {
+        withUnsafeBytes { bytes in
+            other.withUnsafeBytes { part in
+                part.isEmpty || part.firstPlace(in: bytes, from: 0) != nil
+            }
+        }
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Where these bytes, at least one, occur next in others.
+    ///
+    /// - Parameters:
+    ///   - bytes: where to look.
+    ///   - offset: where to begin, from 0; behind the end nothing occurs.
+    /// - Returns: the offset of the first of them; nil when they do not occur.
+    package func firstPlace(in bytes: UnsafeRawBufferPointer, from offset: Int) -> Int? {
+        guard let part = baseAddress, let start = bytes.baseAddress, offset >= 0, offset < bytes.count,
+            let found = trstctl_place(start + offset, bytes.count - offset, part, count)
+        else { return nil }
+        return found - start
+    }
+}

@@ -1,8 +1,6 @@
-import CTrstctlSystem
-import Glibc
 import TrstctlCrypto
 import TrstctlPolicy
-import TrstctlSystem
+package import TrstctlSystem
 
 /// Secrets do not travel to connectors: neither the deployment's key, nor one that lies in a file, nor the value of a secret
 /// field.
@@ -21,7 +19,7 @@ extension SecretSource {
     /// - Throws: `holdsKey`, `holdsSecret`.
     func refuseKey(in content: Bytes, _ what: String) throws(EffectError) {
         let fix = "compare it with Stat and compare_to instead of reading it"
-        guard !content.holds("PRIVATE KEY-----"), !keyForms.contains(where: { content.holds($0) }) else {
+        guard !content.holds("PRIVATE KEY-----"), !keyForms.all.contains(where: { content.holds($0) }) else {
             throw EffectError(
                 .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see", fix: fix)
         }
@@ -60,13 +58,6 @@ extension SecretSource {
         return buffer.bytes(isSecret: content.isSecret)
     }
 
-    /// The key as it is in its file, and as those see it who take the PEM frame or the line breaks away.
-    private var keyForms: [Bytes] {
-        guard let key = secret(named: "key"), !key.isEmpty else { return [] }
-        guard let block = try? PEM.blocks(in: key).first(where: \.isPrivateKey) else { return [key] }
-        return [key, block.contents, base64(block.contents)]
-    }
-
     private func recognisable(_ field: String) -> Bytes? {
         secret(named: field).flatMap { $0.count >= SecretSource.shortestRecognised ? $0 : nil }
     }
@@ -88,23 +79,16 @@ extension SecretSource {
     }
 }
 
-extension Bytes {
-    /// Whether the other bytes occur in these.
-    func holds(_ other: Bytes) -> Bool {
-        withUnsafeBytes { bytes in
-            other.withUnsafeBytes { part in
-                part.isEmpty || part.firstPlace(in: bytes, from: 0) != nil
-            }
-        }
-    }
-}
+/// A private key as it is in its file, and as those see it who take the PEM frame or the line breaks away.
+package struct KeyForms: Sendable {
+    let all: [Bytes]
 
-extension UnsafeRawBufferPointer {
-    /// Where these bytes, at least one, occur next in others; nil when they do not.
-    fileprivate func firstPlace(in bytes: UnsafeRawBufferPointer, from offset: Int) -> Int? {
-        guard let part = baseAddress, let start = bytes.baseAddress, offset < bytes.count,
-            let found = trstctl_place(start + offset, bytes.count - offset, part, count)
-        else { return nil }
-        return found - start
+    /// - Parameter key: a PEM block, or anything else that is secret as a whole; without bytes there are no forms.
+    package init(_ key: Bytes) {
+        guard !key.isEmpty, let block = try? PEM.blocks(in: key).first(where: \.isPrivateKey) else {
+            all = key.isEmpty ? [] : [key]
+            return
+        }
+        all = [key, block.contents, base64(block.contents)]
     }
 }

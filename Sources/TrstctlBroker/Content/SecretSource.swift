@@ -7,25 +7,31 @@ package struct SecretSource: Sendable {
     /// Those of them that are secret configuration fields.
     package let fields: [String]
     private let find: @Sendable (String) -> Bytes?
+    private let knownForms: KeyForms?
 
     /// Makes a source.
     ///
     /// - Parameters:
     ///   - names: the names that exist.
     ///   - fields: those of them that are secret configuration fields.
+    ///   - keyForms: how the secret `key` is recognised, if that is known already; else it is found out each time.
     ///   - find: the bytes under a name, secret where they are (`Bytes.isSecret`): a certificate may be public.
-    package init(names: [String], fields: [String] = [], find: @escaping @Sendable (String) -> Bytes?) {
+    package init(
+        names: [String], fields: [String] = [], keyForms: KeyForms? = nil, find: @escaping @Sendable (String) -> Bytes?
+    ) {
         self.names = names
         self.fields = fields
+        knownForms = keyForms
         self.find = find
     }
 
     /// A source of these values; the fields are secret configuration fields.
     package init(
-        _ values: [(name: String, bytes: Bytes)], fields: [(name: String, bytes: Bytes)] = []
+        _ values: [(name: String, bytes: Bytes)], fields: [(name: String, bytes: Bytes)] = [],
+        keyForms: KeyForms? = nil
     ) {
         let all = values + fields
-        self.init(names: all.map(\.name), fields: fields.map(\.name)) { name in
+        self.init(names: all.map(\.name), fields: fields.map(\.name), keyForms: keyForms) { name in
             all.first { $0.name.utf8.elementsEqual(name.utf8) }?.bytes
         }
     }
@@ -35,4 +41,7 @@ package struct SecretSource: Sendable {
 
     /// The bytes under a name; nil when there is none.
     package func secret(named name: String) -> Bytes? { find(name) }
+
+    /// How the secret `key` is recognised.
+    var keyForms: KeyForms { knownForms ?? KeyForms(secret(named: "key") ?? Bytes()) }
 }

@@ -8,23 +8,16 @@ import TrstctlSystem
 ///
 /// They stay open, so that the right ones are synchronised whatever is renamed meanwhile.
 struct UnsyncedDirectories: Sendable {
-    private struct Identity: Hashable {
-        let device: dev_t
-        let inode: ino_t
-    }
-
     /// The most that are held open.
     static let limit = 16
 
-    private var directories: [Identity: (SharedDescriptor, AbsolutePath)] = [:]
+    private var directories: [DirectoryIdentity: (SharedDescriptor, AbsolutePath)] = [:]
+
+    var isEmpty: Bool { directories.isEmpty }
 
     /// Notes a directory; or makes it durable at once, when there are many.
     mutating func add(_ directory: borrowing GrantedDirectory) throws(EffectError) {
-        var status = stat()
-        guard fstat(directory.descriptor.raw, &status) == 0 else {
-            throw .file("cannot look at", directory.path, errno: errno)
-        }
-        let identity = Identity(device: status.st_dev, inode: status.st_ino)
+        let identity = try directory.identity()
         guard directories[identity] == nil else { return }
         guard directories.count < UnsyncedDirectories.limit else {
             return try directory.descriptor.synchronise(directory.path)
@@ -38,10 +31,12 @@ struct UnsyncedDirectories: Sendable {
     }
 
     /// Makes all of them durable; what fails stays to be tried again.
-    mutating func synchronise() throws(EffectError) {
+    ///
+    /// - Parameter shared: lets those who change the same directory at the same time share one fsync(2).
+    mutating func synchronise(_ shared: SharedSynchronisation? = nil) throws(EffectError) {
         for (identity, (descriptor, path)) in directories {
             do throws(SystemError) {
-                _ = try retryingInterrupts("fsync") { fsync(descriptor.raw) }
+                try (shared ?? SharedSynchronisation()).synchronise(identity, descriptor.raw)
             } catch {
                 throw .file("cannot make durable", path, errno: error.errno)
             }

@@ -26,6 +26,9 @@ package final class DeploymentJournal: Sendable {
         id = run.register()
     }
 
+    /// Makes changed directories durable together with the run's other deployments.
+    var directories: SharedSynchronisation { run.directories }
+
     /// Whether there is something on record.
     package var hasBegun: Bool { state.withLock { $0.file != nil } }
 
@@ -95,12 +98,9 @@ package final class DeploymentJournal: Sendable {
     /// Two deployments must not change one file: neither could be undone alone.
     private func claim(_ ticket: FileTicket) throws(EffectError) {
         let directory = try GrantedDirectory(ticket, for: .lookup)
-        var status = stat()
-        guard fstat(directory.descriptor.raw, &status) == 0 else {
-            throw .file("cannot look at", ticket.path, errno: errno)
+        guard let owner = run.claim(directory.leaf, in: try directory.identity(), for: id, target: header.target) else {
+            return
         }
-        let place = (status.st_dev, status.st_ino)
-        guard let owner = run.claim(directory.leaf, in: place, for: id, target: header.target) else { return }
         throw EffectError(
             .exists, object: ticket.path.description,
             "\(ticket.path) is being changed by the deployment to \(owner), so that to \(header.target) may not",

@@ -17,8 +17,7 @@ package final class RunJournal: Sendable {
     }
 
     private struct Claim: Hashable {
-        let device: dev_t
-        let inode: ino_t
+        let directory: DirectoryIdentity
         let name: Bytes
     }
 
@@ -28,6 +27,8 @@ package final class RunJournal: Sendable {
     /// For people: the directory of journals.
     let path: String
     private let directory: OwnedDescriptor
+    /// For the directories that the run's deployments change.
+    let directories = SharedSynchronisation()
     private let state = Mutex(State())
 
     /// - Parameters:
@@ -76,9 +77,9 @@ package final class RunJournal: Sendable {
     /// Takes a file for a deployment, until it is over.
     ///
     /// - Returns: the target that has it already; nil when it is this deployment's now.
-    func claim(_ name: Bytes, in directory: (dev_t, ino_t), for id: UInt32, target: String) -> String? {
+    func claim(_ name: Bytes, in directory: DirectoryIdentity, for id: UInt32, target: String) -> String? {
         state.withLock { state in
-            let claim = Claim(device: directory.0, inode: directory.1, name: name)
+            let claim = Claim(directory: directory, name: name)
             if let owner = state.claims[claim], owner.id != id { return owner.target }
             state.claims[claim] = (id, target)
             return nil

@@ -173,10 +173,24 @@ package final class BrokerScope: Sendable {
     /// Ends the scope for the connector, and waits for the calls that are being worked on; `close` still decides what
     /// becomes of the changes.
     package func seal() {
-        ledger.withLock { $0.isClosed = true }
+        guard !sealIfIdle() else { return }
         commands.withLock { _ in }
         exchanges.withLock { _ in }
         files.withLock { _ in }
+    }
+
+    /// Ends the scope for the connector.
+    ///
+    /// - Returns: whether no call is being worked on, and so none will be: then `seal` has nothing to wait for.
+    package func sealIfIdle() -> Bool {
+        // In this order: a call counts itself before it looks whether the scope is over.
+        ledger.withLock { $0.isClosed = true }
+        return running.withLock(\.isEmpty)
+    }
+
+    /// Whether `close` needs neither to wait nor to change anything on disk; only of a scope that is sealed and idle.
+    package func closesAtOnce(commit: Bool) -> Bool {
+        files.withLock { ($0.isEmpty || commit || rights == .recording) && $0.unsynced.isEmpty }
     }
 
     /// Makes the changes final: durable, and for a recovery no longer to be undone.
@@ -185,7 +199,9 @@ package final class BrokerScope: Sendable {
     ///
     /// - Throws: then they can still be undone, and have to be.
     package func commit() throws(EffectError) {
-        try files.withLock { journal throws(EffectError) in try journal.unsynced.synchronise() }
+        try files.withLock { journal throws(EffectError) in
+            try journal.unsynced.synchronise(deployment?.directories)
+        }
         try deployment?.end(.committed)
     }
 

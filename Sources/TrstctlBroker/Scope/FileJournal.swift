@@ -35,6 +35,9 @@ struct FileJournal: Sendable {
     /// True once nothing may be added any more.
     var isClosed: Bool { settled != nil }
 
+    /// True when there is nothing to put back.
+    var isEmpty: Bool { entries.isEmpty }
+
     /// True when a mutation is on record.
     var isChanged: Bool { !events.isEmpty }
 

@@ -1,3 +1,4 @@
+package import TrstctlBroker
 package import TrstctlCrypto
 package import TrstctlSystem
 
@@ -8,7 +9,9 @@ package struct Credential: Sendable {
     /// The issuers, each the issuer of the one before; empty when the leaf is self-signed or its issuer is a root.
     package var chain: [Certificate]
     /// The leaf's key.
-    package var privateKey: PrivateKey
+    package let privateKey: PrivateKey
+    /// How the key is recognised in what a connector would get to see.
+    package let keyForms: KeyForms
     /// What the operator should know.
     package var warnings: [CredentialWarning]
 
@@ -19,6 +22,7 @@ package struct Credential: Sendable {
         self.leaf = leaf
         self.chain = chain
         self.privateKey = privateKey
+        keyForms = KeyForms(privateKey.pem)
         self.warnings = warnings
     }
 

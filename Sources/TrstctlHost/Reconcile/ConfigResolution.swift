@@ -24,6 +24,12 @@ enum ConfigResolution {
     /// What no secret field may be called: the names of the credential's own parts.
     static let reservedNames = ["key", "certificate", "chain", "fullchain"]
 
+    /// Whether `resolve` may have to wait for a file, a command or the like.
+    static func mayWait(_ target: Target, _ input: ConfigInput?) -> Bool {
+        if let input, !input.overrides.settings(for: target).isEmpty { return true }
+        return target.config.contains { if case .reference = $0.value { true } else { false } }
+    }
+
     /// Resolves the configuration; waits for the places that secrets come from.
     ///
     /// - Parameters:

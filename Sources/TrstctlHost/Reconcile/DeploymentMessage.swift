@@ -28,6 +28,6 @@ extension SecretSource {
             [
                 (name: "key", bytes: credential.keyPEM), (name: "certificate", bytes: credential.certificatePEM),
                 (name: "chain", bytes: credential.chainPEM), (name: "fullchain", bytes: credential.fullchainPEM),
-            ], fields: declaration.secrets)
+            ], fields: declaration.secrets, keyForms: credential.keyForms)
     }
 }

@@ -299,11 +299,13 @@ enum ConnectorDeclaration {
         timeout: Int64
     ) async throws -> Declaration {
         let description = connector.session.hello.description ?? Wire.Description()
-        let config = try await ScopeRegistry.workers.run {
+        let resolve = { @Sendable in
             Result { () throws(ConfigError) in
                 try ConfigResolution.resolve(target, schema: description.config, directory: directory, input: input)
             }
-        }.get()
+        }
+        let mayWait = ConfigResolution.mayWait(target, input)
+        let config = try await (mayWait ? ScopeRegistry.workers.run(resolve) : resolve()).get()
         let probe = target.probe.map {
             Wire.ProbeAddress(address: $0.address.text, serverName: $0.serverName?.text ?? "")
         }

@@ -115,6 +115,7 @@ struct TargetWork: Sendable {
     }
 
     private func seal(_ scope: BrokerScope) async {
+        guard !scope.sealIfIdle() else { return }
         await ScopeRegistry.workers.run { scope.seal() }
     }
 
@@ -199,10 +200,11 @@ struct TargetWork: Sendable {
         }
     }
 
-    /// Closes on a worker, because it may have to put files back; nil leaves the scope to the caller.
+    /// Closes on a worker when it has to put files back or to wait; nil leaves the scope to the caller.
     func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
         guard let commit else { return nil }
         noteSuppressed(scope)
+        if scope.sealIfIdle(), scope.closesAtOnce(commit: commit) { return scope.close(commit: commit) }
         return await ScopeRegistry.workers.run { scope.close(commit: commit) }
     }
 

@@ -61,8 +61,10 @@ package final class WorkerPool: Sendable {
         let waiting = condition.state.pointee.queue.count - condition.state.pointee.first
         let mustStart = condition.state.pointee.idle < waiting && condition.state.pointee.threads < maximumThreads
         if mustStart { condition.state.pointee.threads += 1 }
-        pthread_cond_signal(condition.signal)
+        let mustWake = condition.state.pointee.idle > 0
         pthread_mutex_unlock(condition.mutex)
+        // After the unlocking: else the one that wakes would only wait for the mutex.
+        if mustWake { pthread_cond_signal(condition.signal) }
         if mustStart, !Worker.startThread({ WorkerPool.work(condition) }) { goOnWithoutThread() }
     }
 
