@@ -78,11 +78,11 @@ package struct Host: Sendable {
     ///
     /// - Parameter names: which targets; empty means all.
     /// - Returns: a report for each target, in the manifest's order.
-    /// - Throws: `ManifestError` or `UsageError`.
+    /// - Throws: `ManifestError` or `UsageError`; `StateError` when the run could not be recorded, see `openAudit`.
     package func plan(_ names: [String]) async throws -> RunReport {
         let due = try Recovery.due(StateDirectory(options.stateDirectory))
         for report in due { options.log("trstctl", "warning", report.summary) }
-        let audit = try openAudit(isRequired: false)
+        let audit = try openAudit()
         var report = try await run(names, .plan, audit)
         report.recoveries = due
         return report
@@ -97,7 +97,7 @@ package struct Host: Sendable {
         let state = StateDirectory(options.stateDirectory)
         let lock = try state.lockForApply()
         defer { withExtendedLifetime(lock) {} }
-        let audit = try openAudit(isRequired: true)
+        let audit = try requiredAudit()
         let recoveries: [RecoveryReport]
         do {
             recoveries = try await recovery(state, audit).run()
@@ -185,31 +185,12 @@ package struct Host: Sendable {
         }
     }
 
-    /// The audit log: an apply does not run without it, a plan says that it is missing and goes on.
-    func openAudit(isRequired: Bool) throws(StateError) -> AuditLog? {
-        let state = StateDirectory(options.stateDirectory)
-        do throws(StateError) {
-            try state.makeDirectories()
-            return try AuditLog(directory: state.path)
-        } catch {
-            guard !isRequired else { throw error }
-            options.log("trstctl", "warning", "this run is not audited: \(error)")
-            return nil
-        }
-    }
-
     private func noteUnlockedMemory() {
         guard SecretMemory.usage.unlockedSmall > 0 else { return }
         options.log(
             "trstctl", "warning",
             "private keys were in memory that could be swapped out, because the limit of locked memory is too low: "
                 + "trstctl doctor")
-    }
-
-    func finish(_ audit: AuditLog?) {
-        if let failure = audit?.finish() {
-            options.log("trstctl", "warning", "the audit log is incomplete: \(failure)")
-        }
     }
 
     private func select(_ names: [String], in manifest: Manifest) throws(UsageError) -> [Target] {

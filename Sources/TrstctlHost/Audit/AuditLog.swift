@@ -6,7 +6,7 @@ import TrstctlPolicy
 import TrstctlSystem
 
 /// The append-only log of everything that connectors did and were refused: `audit.log` in the state directory, mode
-/// 0600, one JSON object a line, synced at the end of a run.
+/// 0600, one JSON object a line, synced at the end of a run and whenever a file is full.
 ///
 /// When the file exceeds its bound it becomes `audit.log.1`, and so on up to `audit.log.4`; the oldest goes.
 final class AuditLog: Sendable {
@@ -17,9 +17,9 @@ final class AuditLog: Sendable {
     static let name = "audit.log"
 
     private struct State: ~Copyable {
-        var file: OwnedDescriptor?
-        var written = 0
-        var failure: SystemError?
+        var file: AuditFile
+        var written: Int64 = 0
+        var failure: StateError?
     }
 
     private let directory: String
@@ -27,87 +27,94 @@ final class AuditLog: Sendable {
     /// The name of this run in all its lines.
     let run: String
     private let limit: Int64
+    private let calls: AuditFile.Calls
 
     /// Opens the log, making it when there is none.
     ///
+    /// - Parameters:
+    ///   - directory: the state directory.
+    ///   - limit: how large one file gets, in bytes.
+    ///   - calls: other system calls, in tests.
     /// - Throws: `StateError` when it cannot be written.
-    init(directory: String, limit: Int64 = AuditLog.fileLimit) throws(StateError) {
+    init(
+        directory: String, limit: Int64 = AuditLog.fileLimit, calls: AuditFile.Calls = AuditFile.Calls()
+    ) throws(StateError) {
         self.directory = directory
         self.limit = limit
+        self.calls = calls
         var random: UInt64 = 0
-        guard trstctl_random(&random, 8) == 0 else { throw StateError(description: "\(SystemError.last("getrandom"))") }
+        guard trstctl_random(&random, 8) == 0 else { throw StateError(.last("getrandom")) }
         let digits = String(random, radix: 16)
         run = String(repeating: "0", count: 16 - digits.count) + digits
-        do throws(SystemError) {
-            state = Mutex(State(file: try AuditLog.open(directory, limit)))
+        do throws(StateError) {
+            state = Mutex(State(file: try AuditFile(directory, limit: limit, calls)))
         } catch {
-            throw StateError(
-                description:
-                    "the audit log cannot be written: \(error): mend this, or name another directory with --state-dir")
+            throw error.adding(
+                "the audit log cannot be written: ", ": mend this, or name another directory with --state-dir")
         }
     }
 
-    /// Appends a line; what goes wrong is remembered for `finish`.
-    func write(_ record: AuditRecord) {
+    /// Appends a line.
+    ///
+    /// - Returns: whether it is in the file; what went wrong is remembered, also for `finish`.
+    @discardableResult
+    func write(_ record: AuditRecord) -> Bool {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        guard let data = try? encoder.encode(record) else { return }
-        let line = Array(data) + [UInt8(ascii: "\n")]
-        state.withLock { state in
-            do throws(SystemError) {
-                if state.written > limit / 8 {
-                    state.written = 0
-                    state.file = try AuditLog.open(directory, limit)
-                }
-                guard let descriptor = state.file?.raw else { return }
-                // One call a line: with O_APPEND lines of several processes do not mix (write(2)).
-                let count = try retryingInterrupts("write", AuditLog.name) { Glibc.write(descriptor, line, line.count) }
-                guard count == line.count else {
-                    throw SystemError(stage: "write", object: AuditLog.name, errno: ENOSPC)
-                }
-                state.written += count
+        let data = try? encoder.encode(record.bounded())
+        let line = Array(data ?? Data()) + [UInt8(ascii: "\n")]
+        return state.withLock { state in
+            guard data != nil else {
+                state.failure = StateError(description: "a line about \(record.connector) could not be written as JSON")
+                return false
+            }
+            if state.written > limit / 8 { rotate(&state) }
+            do throws(StateError) {
+                try state.file.append(line)
+                state.written += Int64(line.count)
+                return true
             } catch {
                 state.failure = error
+                return false
             }
+        }
+    }
+
+    /// Goes on in the file that is current now; what was written stays durable under its older name.
+    private func rotate(_ state: inout State) {
+        state.written = 0
+        do throws(StateError) {
+            try state.file.sync()
+            state.file = try AuditFile(directory, limit: limit, calls)
+        } catch {
+            state.failure = error
         }
     }
 
     /// Makes the lines durable.
     ///
     /// - Returns: what went wrong during the run; nil when every line is on disk.
-    func finish() -> SystemError? {
+    func finish() -> StateError? {
         state.withLock { state in
-            guard let descriptor = state.file?.raw else { return state.failure }
-            if fsync(descriptor) == -1, state.failure == nil { state.failure = .last("fsync", AuditLog.name) }
+            do throws(StateError) {
+                try state.file.sync()
+            } catch {
+                state.failure = state.failure ?? error
+            }
             return state.failure
         }
     }
 
-    /// Opens the current file, after moving it aside when it is too large.
-    private static func open(_ directory: String, _ limit: Int64) throws(SystemError) -> OwnedDescriptor {
-        let path = directory + "/" + name
-        let file = try openFile(path)
-        var status = stat()
-        guard fstat(file.raw, &status) == 0 else { throw SystemError.last("fstat", path) }
-        guard status.st_mode & S_IFMT == S_IFREG, status.st_uid == getuid(), status.st_nlink == 1 else {
-            throw SystemError(stage: "open (not a regular file of yours)", object: path, errno: EPERM)
-        }
-        guard status.st_size > limit else { return file }
-        // Two processes must not both rotate: the second one finds that the file is another by now.
-        _ = try retryingInterrupts("flock", path) { flock(file.raw, LOCK_EX) }
-        var current = stat()
-        if lstat(path, &current) == 0, current.st_ino == status.st_ino {
-            for index in stride(from: olderFiles, to: 0, by: -1) {
-                rename(index == 1 ? path : "\(path).\(index - 1)", "\(path).\(index)")
-            }
-        }
-        return try openFile(path)
-    }
+    /// Whether a line of this run is missing.
+    var isIncomplete: Bool { state.withLock { $0.failure != nil } }
 
-    private static func openFile(_ path: String) throws(SystemError) -> OwnedDescriptor {
-        OwnedDescriptor(
-            try retryingInterrupts("open", path) {
-                Glibc.open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0o600)
-            })
+    /// Why something is not done that could not be recorded.
+    ///
+    /// - Parameter consequence: what is not done, the beginning of a sentence.
+    func cannotRecord(_ consequence: String) -> StateError {
+        let reason = state.withLock { $0.failure?.description ?? "" }
+        return StateError(
+            description: "\(consequence), because the audit log cannot be written: \(reason)\n"
+                + "  next: mend this, or name another directory with --state-dir")
     }
 }

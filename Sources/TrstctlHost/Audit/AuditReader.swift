@@ -1,56 +1,5 @@
-import FoundationEssentials
 import Glibc
 import TrstctlSystem
-
-/// What to show of the audit log.
-package struct AuditQuery: Sendable {
-    /// Only lines about this target.
-    package var target: String?
-    /// Only what was denied or refused.
-    package var deniedOnly: Bool
-    /// The newest lines, at most this many.
-    package var last: Int
-
-    package init(target: String? = nil, deniedOnly: Bool = false, last: Int = 1_000) {
-        self.target = target
-        self.deniedOnly = deniedOnly
-        self.last = last
-    }
-
-    func matches(_ record: AuditRecord) -> Bool {
-        if let target, !(record.target ?? "").utf8.elementsEqual(target.utf8) { return false }
-        return !deniedOnly || record.outcome == "denied" || record.event == .refusal
-    }
-}
-
-/// What a query found.
-package struct AuditResult: Codable, Sendable {
-    package var records: [AuditRecord]
-    /// Lines that are no audit records: the log was damaged or edited.
-    package var damagedLines: Int
-
-    package init(records: [AuditRecord] = [], damagedLines: Int = 0) {
-        self.records = records
-        self.damagedLines = damagedLines
-    }
-
-    /// Adds what a query asks for in some bytes of a log, of which it keeps the newest.
-    ///
-    /// - Parameters:
-    ///   - bytes: whole lines.
-    ///   - query: what to keep.
-    package mutating func add(_ bytes: [UInt8], _ query: AuditQuery) {
-        let decoder = JSONDecoder()
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            guard let record = try? decoder.decode(AuditRecord.self, from: Data(line)) else {
-                damagedLines += 1
-                continue
-            }
-            if query.matches(record) { records.append(record) }
-        }
-        if records.count > query.last { records.removeFirst(records.count - query.last) }
-    }
-}
 
 extension Host {
     /// Reads the audit log, the oldest line first.
@@ -58,39 +7,78 @@ extension Host {
     /// - Throws: `StateError` when there is a log that cannot be read.
     package func audit(_ query: AuditQuery) throws(StateError) -> AuditResult {
         let directory = StateDirectory(options.stateDirectory).path
-        var result = AuditResult()
-        let names = (1...AuditLog.olderFiles).reversed().map { "\(AuditLog.name).\($0)" } + [AuditLog.name]
-        for name in names { result.add(try AuditReader.content(directory + "/" + name), query) }
-        return result
+        var scan = AuditScan(query)
+        for file in try AuditReader.open(directory) { scan.add(try file.content()) }
+        return scan.result
     }
 }
 
-private enum AuditReader {
-    /// The bytes of one file; none when there is no file.
-    static func content(_ path: String) throws(StateError) -> [UInt8] {
-        let number = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-        guard number >= 0 else {
-            if errno == ENOENT || errno == ENOTDIR { return [] }
-            throw StateError(
-                description:
-                    "\(SystemError.last("open", path)): see whose it is, or name another directory with --state-dir")
+/// One file of the audit log, opened for reading.
+final class AuditReader {
+    private let path: String
+    private let file: OwnedDescriptor
+    private let status: stat
+
+    /// Opens all files, the oldest first, at one moment: a run that moves them aside meanwhile waits for it.
+    ///
+    /// - Throws: `StateError` when one cannot be opened.
+    static func open(_ directory: String) throws(StateError) -> [AuditReader] {
+        let path = directory + "/" + AuditLog.name
+        // Between two names of a file there is a moment with none, and then another file.
+        for _ in 0..<100 {
+            let current = try AuditReader(path)
+            if let current { flock(current.file.raw, LOCK_SH) }
+            defer { if let current { flock(current.file.raw, LOCK_UN) } }
+            var files: [AuditReader] = []
+            for index in (1...AuditLog.olderFiles).reversed() {
+                if let older = try AuditReader("\(path).\(index)") { files.append(older) }
+            }
+            let last = try AuditReader(path)
+            guard last?.status.st_ino == current?.status.st_ino else { continue }
+            return files + [current].compactMap(\.self)
         }
-        let file = OwnedDescriptor(number)
+        throw StateError(description: "\(path) is another file again and again: see what replaces it")
+    }
+
+    /// Opens a file; nil when there is none.
+    private init?(_ path: String) throws(StateError) {
+        let number = Glibc.open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
+        guard number >= 0 else {
+            if errno == ENOENT || errno == ENOTDIR { return nil }
+            throw AuditReader.failure(.last("open", path))
+        }
+        self.path = path
+        file = OwnedDescriptor(number)
+        var found = stat()
+        guard fstat(file.raw, &found) == 0 else { throw AuditReader.failure(.last("fstat", path)) }
+        guard found.st_mode & S_IFMT == S_IFREG else {
+            throw StateError(description: "\(path) is no regular file, so no audit log: see who put it there")
+        }
+        status = found
+    }
+
+    /// The newest whole lines, at most twice the bound of a file, because rotation happens a little late.
+    ///
+    /// - Throws: `StateError` when they cannot be read.
+    func content() throws(StateError) -> [UInt8] {
+        let most = Int(AuditLog.fileLimit) * 2
+        var offset = max(0, status.st_size - most)
+        let isCut = offset > 0
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 1 << 20)
-        // Twice the bound of a file: rotation happens a little late.
-        while bytes.count < Int(AuditLog.fileLimit) * 2 {
-            let count = read(file.raw, &buffer, buffer.count)
+        while bytes.count < most {
+            let count = pread(file.raw, &buffer, buffer.count, offset)
             if count < 0 && errno == EINTR { continue }
-            guard count >= 0 else {
-                throw StateError(
-                    description:
-                        "\(SystemError.last("read", path)): see whose it is, or name another directory with --state-dir"
-                )
-            }
+            guard count >= 0 else { throw AuditReader.failure(.last("read", path)) }
             if count == 0 { break }
             bytes += buffer[..<count]
+            offset += count
         }
-        return bytes
+        guard isCut, let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else { return bytes }
+        return Array(bytes[(end + 1)...])
+    }
+
+    private static func failure(_ error: SystemError) -> StateError {
+        StateError(error).adding("", ": see whose it is, or name another directory with --state-dir")
     }
 }

@@ -144,12 +144,19 @@ package final class ConnectorPool: Sendable {
             if request.confinement == .off {
                 report.warnings.append("\(name) runs WITHOUT CONFINEMENT (confinement: off)")
             }
-            note(report, .start, "started", (report.warnings + [layers.description]).joined(separator: "; "))
+            let reason = (report.warnings + [layers.description]).joined(separator: "; ")
+            // It was told nothing yet, and asked for nothing.
+            if let audit = options.audit, !audit.write(started(report, reason, audit)) {
+                await session.stop()
+                throw audit.cannotRecord("the connector \(name) was ended before it was used")
+            }
             return .success(RunningConnector(session: session, report: report, scopes: scopes))
         } catch {
             report.code = ReasonCode(error).description
             report.error = "\(error)"
-            note(report, .refusal, "refused", report.error)
+            if let audit = options.audit {
+                audit.write(AuditRecord(refusalOf: report, code: report.code, report.error, run: audit.run))
+            }
             return .failure(ConnectorRefusal(description: "\(error)", report: report))
         }
     }
@@ -163,7 +170,8 @@ package final class ConnectorPool: Sendable {
                 var record = AuditRecord(
                     .suppressed, run: audit.run, connector: connector, outcome: "further calls outside of any scope")
                 record.digest = digest
-                return audit.write(record)
+                audit.write(record)
+                return
             }
             audit.write(
                 AuditRecord(record, scope: nil, target: nil, connector: connector, digest: digest, run: audit.run))
@@ -181,14 +189,12 @@ package final class ConnectorPool: Sendable {
         }
     }
 
-    private func note(_ report: ConnectorReport, _ event: AuditRecord.Event, _ outcome: String, _ reason: String) {
-        guard let audit = options.audit else { return }
-        var record = AuditRecord(event, run: audit.run, connector: report.name, outcome: outcome)
-        record.digest = report.sha256.isEmpty ? nil : report.sha256
-        record.object = report.path.isEmpty ? nil : report.path
-        record.code = report.code.isEmpty ? nil : report.code
+    private func started(_ report: ConnectorReport, _ reason: String, _ audit: AuditLog) -> AuditRecord {
+        var record = AuditRecord(.start, run: audit.run, connector: report.name, outcome: "started")
+        record.digest = report.sha256
+        record.object = report.path
         record.reason = reason
-        audit.write(record)
+        return record
     }
 
     /// What reports say about a connector that runs without a pin.

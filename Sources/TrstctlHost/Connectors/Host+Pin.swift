@@ -1,5 +1,5 @@
 import TrstctlLaunch
-package import TrstctlPolicy
+import TrstctlPolicy
 import TrstctlSystem
 import TrstctlWire
 
@@ -16,43 +16,21 @@ package struct PinMode: Sendable {
     }
 }
 
-/// A build that asks for more than the operator approved: neither its digest nor its grants were written.
-package struct PinRefusal: Error, Sendable, CustomStringConvertible {
-    package let connector: ConnectorName
-    /// The digest of the build that was looked at.
-    package let digest: SHA256Digest
-    /// What is pinned.
-    package let pinned: [SHA256Digest]
-    /// What it asks for beyond what is approved, one rule each.
-    package let difference: [GrantSet.Line]
-    /// Whether it asks for private keys themselves, and that is not approved.
-    package var asksForKey = false
-
-    package var description: String {
-        var lines = ["the connector \(connector) asks for more than is approved: nothing was written"]
-        lines += pinned.map { "  pinned:  \($0)" }
-        lines.append("  found:   \(digest)")
-        lines += difference.map { "  + \($0)" }
-        if asksForKey { lines.append("  + needs_key: true (it would receive private keys themselves)") }
-        lines.append("An update that suddenly asks for more is what a stolen one looks like.")
-        lines.append("  next:    trstctl plugin pin --approve \(connector), if it should have all of this")
-        return lines.joined(separator: "\n")
-    }
-}
-
 extension Host {
     /// Pins connectors: starts each confined and without any grant, asks what the manifest's targets need, and writes its
     /// digest and those grants into the manifest.
     ///
     /// The first pin approves what is asked for. Later ones do not, unless told to: a build that asks for more is refused.
-    /// Grants that stand there already are kept, so that an operator's wider approval survives.
+    /// Grants that stand there already are kept, so that an operator's wider approval survives. What is written is the
+    /// digest of the sealed bytes that were asked, into the text that was read before: a manifest that is changed
+    /// meanwhile stays as it is, and an approval that cannot be recorded is not made.
     ///
     /// - Parameters:
     ///   - names: which connectors.
     ///   - mode: how to treat what is pinned and approved already.
     /// - Returns: what was written, for each.
-    /// - Throws: `ConnectorRefusal`, `PinRefusal`, `UsageError`, `ManifestError`; connectors before the failing one are
-    ///   written.
+    /// - Throws: `ConnectorRefusal`, `PinRefusal`, `UsageError`, `ManifestError`, `StateError`; connectors before the
+    ///   failing one are written.
     package func pinPlugins(_ names: [String], _ mode: PinMode = PinMode()) async throws -> [PinReport] {
         var reports: [PinReport] = []
         for text in names { reports.append(try await pin(try connectorName(text), mode)) }
@@ -60,8 +38,9 @@ extension Host {
     }
 
     private func pin(_ name: ConnectorName, _ mode: PinMode) async throws -> PinReport {
-        let loaded = try lintedManifest()
-        let audit = try openAudit(isRequired: false)
+        let file = try ManifestFile.open(options.manifest)
+        let loaded = try LoadedManifest(file.contents, of: file, machinePlaces)
+        let audit = try requiredAudit()
         defer { finish(audit) }
         let pool = makePool(audit: audit, loaded)
         let (report, declared, needsKey, warnings) = try await EventLoop.run {
@@ -76,9 +55,14 @@ extension Host {
                 throw error
             }
         }
-        guard let digest = SHA256Digest(hex: report.sha256) else { throw UsageError("no digest of \(name.text)") }
-        let pinning = Pinning(name: name, digest: digest, declared: declared, needsKey: needsKey, mode: mode)
-        return try write(pinning, report, warnings)
+        do {
+            guard let digest = SHA256Digest(hex: report.sha256) else { throw UsageError("no digest of \(name.text)") }
+            let pinning = Pinning(name: name, digest: digest, declared: declared, needsKey: needsKey, mode: mode)
+            return try write(pinning, report, warnings, loaded.manifest.plugin(name), file, audit)
+        } catch {
+            audit.write(AuditRecord(refusalOf: report, code: ReasonCode(error).description, "\(error)", run: audit.run))
+            throw error
+        }
     }
 
     /// What the connector declares for all targets of the manifest that name it.
@@ -103,11 +87,9 @@ extension Host {
     }
 
     private func write(
-        _ pinning: Pinning, _ report: ConnectorReport, _ warnings: [String]
+        _ pinning: Pinning, _ report: ConnectorReport, _ warnings: [String], _ before: Plugin?,
+        _ file: borrowing ManifestFile, _ audit: AuditLog
     ) throws -> PinReport {
-        // Read again: the start took a while, and the edit must fit the text as it is now.
-        let file = try ManifestFile.open(options.manifest)
-        let before = try file.parse().plugin(pinning.name)
         let change = try pinning.change(before)
         let edit = try ManifestEditor.pin(
             change, in: file.contents, directory: file.directory, file: file.name)
@@ -122,14 +104,22 @@ extension Host {
                 "nothing was written, because with these grants the connector would be refused: \(error.message)",
                 nextStep: error.nextStep)
         }
-        if changed { try file.replace(with: edit.text) }
+        let added =
+            pinning.added(to: before).rules.lines.map(\.description)
+            + (pinning.asksForNewKey(before) ? ["needs_key: true"] : [])
+        if changed {
+            var record = AuditRecord(.approval, run: audit.run, connector: pinning.name.text, outcome: "approved")
+            record.digest = pinning.digest.hex
+            record.object = report.path
+            record.reason = added.isEmpty ? nil : added.map { "+ \($0)" }.joined(separator: "\n")
+            guard audit.write(record) else { throw audit.cannotRecord("nothing was written") }
+            try file.replace(with: edit.text)
+        }
         let approved = before?.grants ?? GrantSet()
         let findings = loaded.findings.filter { $0.plugin == pinning.name.text }
         return PinReport(
             name: pinning.name.text, path: report.path, sha256: pinning.digest.hex,
-            previous: before?.pins.map(\.hex) ?? [],
-            addedGrants: pinning.added(to: before).lines.map(\.description)
-                + (pinning.asksForNewKey(before) ? ["needs_key: true"] : []),
+            previous: before?.pins.map(\.hex) ?? [], addedGrants: added,
             unusedGrants: approved.difference(from: pinning.declared).lines.map(\.description),
             warnings: warnings + edit.droppedComments.map { "a comment was replaced: \($0)" } + findings.map(\.text),
             changed: changed)
@@ -145,8 +135,11 @@ struct Pinning {
     var needsKey = false
     let mode: PinMode
 
-    /// What the connector asks for beyond what is approved.
-    func added(to before: Plugin?) -> GrantSet { declared.difference(from: before?.grants ?? GrantSet()) }
+    /// What the connector asks for beyond what is approved, on the terms on which its programs are.
+    func added(to before: Plugin?) -> (rules: GrantSet, undecided: GrantSet) {
+        let approved = before?.grants ?? GrantSet()
+        return declared.difference(from: approved).onTerms(of: approved)
+    }
 
     /// Whether it asks for private keys, and that is not approved yet.
     func asksForNewKey(_ before: Plugin?) -> Bool { needsKey && !(before?.needsKey ?? false) }
@@ -155,15 +148,16 @@ struct Pinning {
     ///
     /// Private keys are never approved in passing, not even by the first pin.
     ///
-    /// - Throws: `PinRefusal` when the connector asks for more than is approved, and nothing says to approve it.
+    /// - Throws: `PinRefusal` when the connector asks for more than is approved, and nothing says to approve it, or the
+    ///   terms of what is approved do not tell on which terms to.
     func change(_ before: Plugin?) throws(PinRefusal) -> PinChange {
-        let added = added(to: before)
+        let (added, undecided) = added(to: before)
         let isFirst = before?.isBlank ?? true
         let asksForKey = asksForNewKey(before)
-        guard mode.isApproving || (!asksForKey && (isFirst || added.isEmpty)) else {
+        guard undecided.isEmpty, mode.isApproving || (!asksForKey && (isFirst || added.isEmpty)) else {
             throw PinRefusal(
                 connector: name, digest: digest, pinned: before?.pins ?? [], difference: added.lines,
-                asksForKey: asksForKey)
+                undecided: undecided.lines, asksForKey: asksForKey)
         }
         let grants = (before?.grants ?? GrantSet()).joined(added)
         var change = PinChange(

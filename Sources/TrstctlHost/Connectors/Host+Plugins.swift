@@ -11,7 +11,7 @@ extension Host {
     /// - Parameter isRunning: start those that may run, confined and without any grant, to ask for their version;
     ///   otherwise nothing is run.
     /// - Returns: a report for each, by name; files that are none of ours stand without a name.
-    /// - Throws: `ManifestError`, `UsageError`.
+    /// - Throws: `ManifestError`, `UsageError`; `StateError` when a start could not be recorded.
     package func listPlugins(isRunning: Bool = false) async throws -> [PluginReport] {
         let overrides = try overrides()
         let loaded = try manifestIfThere()
@@ -20,6 +20,8 @@ extension Host {
         let used = (loaded?.manifest.plugins.map(\.name) ?? []) + (loaded?.manifest.targets.map(\.connector) ?? [])
         for name in used where !names.contains(name) { names.append(name) }
         var reports = names.map { check($0, loaded, overrides) }
+        // That something is not there, or not pinned yet, is its state; nobody was refused.
+        noteRefusals(reports.filter { $0.pin == .mismatch || $0.pin == .refused })
         if isRunning { try await addVersions(to: &reports, loaded, overrides) }
         for rejection in inventory.rejections {
             var report = PluginReport(name: "")
@@ -31,7 +33,7 @@ extension Host {
         return reports.sorted { $0.name == $1.name ? $0.path < $1.path : $0.name < $1.name }
     }
 
-    private func manifestIfThere() throws(ManifestError) -> LoadedManifest? {
+    func manifestIfThere() throws(ManifestError) -> LoadedManifest? {
         do throws(ManifestError) {
             return try lintedManifest()
         } catch {
@@ -43,7 +45,7 @@ extension Host {
     private func addVersions(
         to reports: inout [PluginReport], _ loaded: LoadedManifest?, _ overrides: Set<ConnectorName>
     ) async throws {
-        let audit = try? openAudit(isRequired: false)
+        let audit = try openAudit()
         defer { finish(audit) }
         let pool = makePool(audit: audit, loaded, overrides)
         let names = reports.filter(\.mayRun).map(\.name)
@@ -72,7 +74,9 @@ extension Host {
         let overrides = try overrides()
         let loaded = try lintedManifest()
         let chosen = names.isEmpty ? loaded.manifest.plugins.map(\.name) : try names.map(connectorName)
-        return chosen.map { check($0, loaded, overrides) }
+        let reports = chosen.map { check($0, loaded, overrides) }
+        noteRefusals(reports.filter { !$0.mayRun })
+        return reports
     }
 
     private func check(
@@ -87,8 +91,8 @@ extension Host {
         report.rejected = lookup.rejections.map(\.description)
         guard let candidate = lookup.candidate else {
             report.pin = lookup.rejections.isEmpty ? .missing : .refused
-            report.reason =
-                "\(NotFound(name: name, searched: searchPath.directories.map(\.path), rejections: lookup.rejections))"
+            report.refuse(
+                NotFound(name: name, searched: searchPath.directories.map(\.path), rejections: lookup.rejections))
             return report
         }
         report.path = printable(candidate.path)
@@ -106,7 +110,7 @@ extension Host {
             report.warnings = verified.signature.warnings
             if let quarantine = loaded.flatMap({ $0.quarantine(name) }) {
                 report.pin = .refused
-                report.reason = "\(quarantine)"
+                report.refuse(quarantine)
             }
         } catch {
             switch error.code {
@@ -115,7 +119,7 @@ extension Host {
             default: report.pin = .refused
             }
             if case .signature = error.code { report.signature = "refused" }
-            report.reason = "\(error)"
+            report.refuse(error)
         }
         return report
     }
@@ -128,79 +132,6 @@ extension Host {
         }
         return name
     }
-
-    /// Starts a connector, confined and without any grant, and asks what it is and what it needs.
-    ///
-    /// A missing manifest counts as an empty one, because this comes before the first pin.
-    ///
-    /// - Throws: `ConnectorRefusal`, `UsageError`, `ManifestError`.
-    package func inspectPlugin(_ text: String) async throws -> InspectReport {
-        let name = try connectorName(text)
-        let loaded = try manifestIfThere()
-        let audit = try openAudit(isRequired: false)
-        defer { finish(audit) }
-        let pool = makePool(audit: audit, loaded)
-        return try await EventLoop.run {
-            do {
-                let connector = try await pool.connector(name, isAsking: true)
-                let report = await Host.inspect(connector, name, loaded)
-                await pool.stopAll()
-                return report
-            } catch {
-                await pool.stopAll()
-                throw error
-            }
-        }
-    }
-
-    private static func inspect(
-        _ connector: RunningConnector, _ name: ConnectorName, _ loaded: LoadedManifest?
-    ) async -> InspectReport {
-        var asked = GrantSet()
-        let hello = connector.session.hello
-        let description = hello.description ?? Wire.Description()
-        let approved = loaded?.manifest.plugin(name)
-        var targets: [InspectReport.TargetGrants] = []
-        for target in loaded?.manifest.targets ?? [] where target.connector == name {
-            var entry = InspectReport.TargetGrants(target: target.name.text, declared: [], missing: [], error: "")
-            do {
-                let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: loaded?.directory ?? .root, timeout: 10_000
-                ).grants
-                entry.declared = declared.yamlLines
-                asked = asked.joined(declared)
-                entry.missing = declared.difference(from: approved?.grants ?? GrantSet()).yamlLines
-            } catch {
-                entry.error = "\(error)"
-            }
-            targets.append(entry)
-        }
-        let digest = SHA256Digest(hex: connector.report.sha256)
-        let isPinned = digest.map { Pins(approved?.pins ?? []).accept($0) } ?? false
-        return InspectReport(
-            connector: connector.report, summary: printable(description.summary),
-            protocolVersions: Array(hello.protocolVersions.prefix(16)),
-            optionalMethods: description.optionalMethods.prefix(16).map { "\($0)" },
-            fields: description.config.prefix(ConfigResolution.maximumFields).map(InspectReport.Field.init),
-            needs: description.capabilities.prefix(32).map {
-                InspectReport.Need(capability: capabilityName($0.capability), reason: printable($0.reason))
-            },
-            needsKey: description.needsKey, needsKeyApproved: approved?.needsKey ?? false, targets: targets,
-            unused: (approved?.grants ?? GrantSet()).difference(from: asked).yamlLines,
-            findings: (loaded?.findings ?? []).filter { $0.plugin == name.text },
-            confinementMode: "\(approved?.confinement ?? .strict)",
-            pin: isPinned ? .pinned : (approved?.pins.isEmpty ?? true) ? .unpinned : .mismatch)
-    }
-
-    private static func capabilityName(_ capability: Wire.Capability) -> String {
-        switch capability {
-        case .fsRead: "fs.read"
-        case .fsWrite: "fs.write"
-        case .netDial: "net.dial"
-        case .processExec: "process.exec"
-        case .capabilityUnspecified, .unrecognized: "unknown (\(capability.rawValue))"
-        }
-    }
 }
 
 extension GrantSet {
@@ -208,6 +139,14 @@ extension GrantSet {
     func joined(_ other: GrantSet) -> GrantSet {
         GrantSet(
             read: read + other.read, write: write + other.write, dial: dial + other.dial, exec: exec + other.exec)
+    }
+}
+
+extension PluginReport {
+    /// Notes why a start would be refused.
+    fileprivate mutating func refuse(_ error: any Error) {
+        reason = "\(error)"
+        code = ReasonCode(error).description
     }
 }
 
@@ -219,30 +158,5 @@ extension SearchPath.Origin {
         case .environment: "TRSTCTL_PLUGIN_DIR"
         case .standard: "standard"
         }
-    }
-}
-
-extension InspectReport.Field {
-    init(_ field: Wire.ConfigField) {
-        let type: String
-        switch field.type {
-        case .string: type = "text"
-        case .integer: type = "integer"
-        case .boolean: type = "boolean"
-        case .stringList: type = "list"
-        case .path: type = "path"
-        case .unrecognized(let number): type = "unknown (\(number))"
-        }
-        let fallback: String
-        switch field.defaultValue?.kind {
-        case .text(let text): fallback = printable(text)
-        case .integer(let number): fallback = "\(number)"
-        case .boolean(let flag): fallback = "\(flag)"
-        case .list(let list): fallback = "[" + list.values.map { printable($0) }.joined(separator: ", ") + "]"
-        case nil: fallback = ""
-        }
-        self.init(
-            name: printable(field.name), type: type, required: field.required, secret: field.secret,
-            defaultValue: fallback, help: printable(field.help))
     }
 }

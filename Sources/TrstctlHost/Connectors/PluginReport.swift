@@ -16,6 +16,8 @@ package struct PluginReport: Codable, Sendable {
     package var link: String
     package var sha256: String
     package var pin: PinState
+    /// Why, when a start would be refused, in one word (`spec/reasons.md`); empty otherwise.
+    package var code: String
     /// Why, when it is not pinned.
     package var reason: String
     /// What has to be said although it may run.
@@ -42,6 +44,7 @@ package struct PluginReport: Codable, Sendable {
         link = ""
         sha256 = ""
         pin = .missing
+        code = ""
         reason = ""
         note = ""
         signature = ""

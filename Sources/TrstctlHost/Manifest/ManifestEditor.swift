@@ -61,6 +61,7 @@ package enum ManifestEditor {
         if !after.pins.contains(change.digest) { after.pins.append(change.digest) }
         if let grants = change.grants { after.grants = grants }
         if change.givesKey { after.needsKey = true }
+        after.isDecided = true
 
         var writer = PluginWriter(text: text, before: before, after: after, scope: scope)
         try writer.write(into: root)

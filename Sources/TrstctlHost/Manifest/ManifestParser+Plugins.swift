@@ -18,6 +18,7 @@ extension ManifestParser {
         let what = "plugins.\(name)"
         let fields = try scope.mapping(entry.value, what, keys: pluginKeys)
         var plugin = Plugin(name: name, pins: [], grants: GrantSet())
+        plugin.isDecided = fields["sha256"] != nil || fields["grants"] != nil
         if let pins = fields["sha256"] {
             plugin.pins = try digests(
                 pins.value, "\(what).sha256", atMost: maximumPins, nextStep: "run: trstctl plugin pin \(name)", scope)

@@ -138,9 +138,9 @@ struct TargetReconciler: Sendable {
 
     private func run(_ work: TargetWork, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {
         let (target, credential) = (work.target, work.credential)
-        let live = try await work.read()
+        let live = try await work.read(&report)
         report.liveFingerprint = live.fingerprint
-        let planned = try await work.rehearse()
+        let planned = try await work.rehearse(&report)
         report.changes = planned.changes
         guard !planned.changes.isEmpty || planned.wouldChange else {
             // A connector that cannot tell a fingerprint is believed, and a probe proves it; one that tells another is not.
@@ -165,6 +165,12 @@ struct TargetReconciler: Sendable {
             let count = planned.changes.count
             report.summary = "\(count) change\(count == 1 ? "" : "s") to make"
             return
+        }
+        if let audit, audit.isIncomplete {
+            throw Failure(
+                stage: .apply, code: ReasonCode(.state),
+                summary: "it is not deployed, because that could not be recorded",
+                detail: "\(audit.cannotRecord("nothing was changed"))")
         }
         try await work.apply(&report, live: live.fingerprint)
     }
@@ -204,13 +210,15 @@ struct TargetReconciler: Sendable {
         let declared = declaration.grants
         try checkKeyAccess(target, connector)
         let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
-        let missing = declared.difference(from: approved)
+        let missing = declared.difference(from: approved).normalised
         guard missing.isEmpty else {
+            let lines = missing.onTerms(of: approved)
             throw Failure(
                 stage: .grants, code: ReasonCode(.notApproved),
                 summary: "the connector \(target.connector.text) asks for more than the manifest approves",
                 detail: (["It asks for these grants, which are not approved under plugins: \(target.connector.text):"]
-                    + missing.yamlLines.map { "    \($0)" } + [
+                    + lines.rules.yamlLines.map { "    \($0)" }
+                    + lines.undecided.yamlLines.map { "    \($0)  # on the terms (sha256, setuid) that you want" } + [
                         "Nothing was touched. To approve them, add these lines, or type: "
                             + "trstctl plugin pin --approve \(target.connector.text)"
                     ]).joined(separator: "\n"),

@@ -26,8 +26,11 @@ struct TargetWork: Sendable {
     }
 
     /// What is live: the fingerprint, or empty, and whether the connector finds nothing to do.
-    func read() async throws(Failure) -> (fingerprint: String, isInSync: Bool) {
+    ///
+    /// - Parameter report: gets the denials.
+    func read(_ report: inout TargetReport) async throws(Failure) -> (fingerprint: String, isInSync: Bool) {
         let scope = makeScope(.readOnly, "Read")
+        defer { noteDenials(scope, "while it was read", &report) }
         let reply = try await call(.read(Wire.ReadRequest(deployment: deployment)), scope, timeouts.read, .read)
         _ = await close(scope, commit: false)
         guard case .read(let response) = reply.result, reply.status?.code == .ok else {
@@ -45,10 +48,14 @@ struct TargetWork: Sendable {
 
     /// What an Apply would change: the connector's own deploy, in a scope that records instead of performing.
     ///
+    /// - Parameter report: gets the denials.
     /// - Returns: what the host would do, and whether the connector says that it would change something; a connector
     ///   that keeps what it changes to itself has nothing in the first and true in the second.
-    func rehearse() async throws(Failure) -> (changes: [ChangeReport], wouldChange: Bool) {
+    func rehearse(
+        _ report: inout TargetReport
+    ) async throws(Failure) -> (changes: [ChangeReport], wouldChange: Bool) {
         let scope = makeScope(.recording, "Plan")
+        defer { noteDenials(scope, "in its rehearsal", &report) }
         let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: true)
         let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
         let changes = scope.changes
@@ -69,6 +76,7 @@ struct TargetWork: Sendable {
         let before = await servedBefore(live)
         let deployment = journal.map { DeploymentJournal($0, header(before)) }
         let scope = makeScope(.mutating, "Apply", deployment)
+        defer { noteDenials(scope, "during the deployment", &report) }
         do throws(Failure) {
             let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: false)
             let reply = try await call(.apply(request), scope, timeouts.apply, .apply)
@@ -95,23 +103,24 @@ struct TargetWork: Sendable {
             try await commit(scope)
         } catch {
             var failure = error
-            noteDenials(scope, &report)
             let closing = await close(scope, commit: false)
             report.changes = scope.changes.map(ChangeReport.init)
             await rollBack(scope, closing, deployment, before, &failure)
             throw failure
         }
         report.changes = scope.changes.map(ChangeReport.init)
-        noteDenials(scope, &report)
         _ = await close(scope, commit: true)
         report.outcome = .deployed
     }
 
-    private func noteDenials(_ scope: BrokerScope, _ report: inout TargetReport) {
-        report.denials = scope.denials
-        if report.denials > 0 {
-            report.warnings.append("\(report.denials) brokered calls were denied during the deployment")
-        }
+    /// Counts what a call was denied: a run that went well with denials says so.
+    private func noteDenials(_ scope: BrokerScope, _ when: String, _ report: inout TargetReport) {
+        let denials = scope.denials
+        guard denials > 0 else { return }
+        report.denials += denials
+        report.warnings.append(
+            "\(denials) brokered call\(denials == 1 ? " was" : "s were") denied \(when): trstctl audit --denied "
+                + "--target \(target.name)")
     }
 
     private func seal(_ scope: BrokerScope) async {

@@ -15,7 +15,7 @@ extension Host {
                 "there is no interrupted deployment to \"\(name)\"; there are: "
                     + (known.isEmpty ? "none" : known.sorted().joined(separator: ", ")))
         }
-        let audit = try openAudit(isRequired: true)
+        let audit = try requiredAudit()
         defer { finish(audit) }
         return RecoverReport(try await recovery(state, audit).run(abandoning: Set(abandoned)))
     }

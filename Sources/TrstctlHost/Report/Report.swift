@@ -53,7 +53,7 @@ package struct TargetReport: Codable, Sendable {
     package var detail: String
     package var changes: [ChangeReport]
     package var warnings: [String]
-    /// Brokered calls that were denied.
+    /// Brokered calls that were denied, in all of the host's calls: Read, the rehearsal, Apply.
     package var denials: Int
     /// Whether the host itself saw the fingerprint served.
     package var isProven: Bool

@@ -7,6 +7,36 @@ package struct StateError: Error, Sendable, CustomStringConvertible {
     package var description: String
     /// Whether another apply is at work, so that it is worth trying again.
     package var isBusy = false
+    /// Whether this user, who is not root, may not write there.
+    package var isForbidden = false
+
+    init(description: String, isBusy: Bool = false, isForbidden: Bool = false) {
+        self.description = description
+        self.isBusy = isBusy
+        self.isForbidden = isForbidden
+    }
+
+    /// A system call that failed; a full or broken disk is never what forbids.
+    ///
+    /// - Parameters:
+    ///   - error: which, and why.
+    ///   - user: who asked.
+    init(_ error: SystemError, user: uid_t = getuid()) {
+        self.init(
+            description: "\(error)", isForbidden: user != 0 && [EACCES, EPERM, EROFS].contains(error.errno))
+    }
+
+    /// Whether what is there belongs to root, and the user, who is not root, has to leave it alone.
+    static func isForeign(_ status: stat, user: uid_t) -> Bool {
+        user != 0 && status.st_uid == 0 && status.st_mode & S_IFMT == S_IFDIR && status.st_mode & 0o022 == 0
+    }
+
+    /// The same error with words around it.
+    func adding(_ before: String, _ after: String) -> StateError {
+        var copy = self
+        copy.description = before + description + after
+        return copy
+    }
 }
 
 /// Where the host keeps what outlives a run: mode 0700, the caller's own.
@@ -102,8 +132,7 @@ package struct StateDirectory: Sendable {
         for component in path.split(separator: "/") {
             partial += "/" + component
             if mkdir(partial, 0o700) == -1 && errno != EEXIST {
-                throw StateError(
-                    description: "\(SystemError.last("mkdir", partial)): name another directory with --state-dir")
+                throw StateError(.last("mkdir", partial)).adding("", ": name another directory with --state-dir")
             }
         }
         var status = stat()
@@ -112,7 +141,8 @@ package struct StateDirectory: Sendable {
         else {
             throw StateError(
                 description: "the state directory \(path) must be a directory of yours that nobody else can write to: "
-                    + "chmod 0700 it, or name another with --state-dir")
+                    + "chmod 0700 it, or name another with --state-dir",
+                isForbidden: StateError.isForeign(status, user: getuid()))
         }
     }
 }

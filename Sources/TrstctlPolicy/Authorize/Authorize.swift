@@ -118,7 +118,7 @@ package func authorize(
     if let declared, ticket(operation, in: declared) == nil {
         return .denied(.notDeclared(operation, capability))
     }
-    return .denied(.notGranted(operation, capability, nearest: effective.nearest(to: operation)))
+    return .denied(.notGranted(operation, capability, in: effective))
 }
 
 private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
@@ -137,7 +137,8 @@ private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
     }
 }
 
-// Of several rules that cover the command none takes anything away from another, or adds to it.
+// Of several rules that cover the command none takes anything away from another, or adds to it: more rules never allow
+// less. That a rule which is added for a program comes on the program's terms is up to whoever adds it, see `onTerms`.
 private func command(_ argv: [Bytes], _ rules: [ExecGrant]) -> Ticket? {
     let covering = rules.filter { $0.covers(argv) }
     guard let first = covering.first else { return nil }

@@ -54,8 +54,9 @@ package struct Denial: Hashable, Sendable, CustomStringConvertible {
                 + "no grant allows that")
     }
 
-    static func notGranted(_ operation: Operation, _ capability: Capability, nearest: String?) -> Denial {
-        let line = operation.yamlRule.map { "\(capability): [\($0)]" }
+    static func notGranted(_ operation: Operation, _ capability: Capability, in effective: GrantSet) -> Denial {
+        let nearest = effective.nearest(to: operation)
+        let line = operation.yamlRule(beside: effective).map { "\(capability): [\($0)]" }
         var message = "\(operation.phrase) refused: no \(capability) grant covers it"
         if let nearest { message += " (the nearest is \(nearest))" }
         if let line { message += "; to allow it, add to the connector's grants in the manifest: \(line)" }
@@ -74,11 +75,15 @@ package struct Denial: Hashable, Sendable, CustomStringConvertible {
 
 extension Operation {
     /// The rule that would allow exactly this, as YAML; nil when it cannot stand in a manifest.
-    fileprivate var yamlRule: String? {
+    ///
+    /// - Parameter grants: those that there are, whose terms count for a further command of the same program; nil where
+    ///   they disagree.
+    fileprivate func yamlRule(beside grants: GrantSet) -> String? {
         switch self {
         case .readFile(let path), .stat(let path), .writeFile(let path), .removeFile(let path):
             path == .root ? nil : yamlScalar(path.bytes)
-        case .exec(let argv): (try? ExecGrant(argv: argv)).flatMap(\.yaml)
+        case .exec(let argv):
+            (try? ExecGrant(argv: argv)).flatMap { GrantSet(exec: [$0]).onTerms(of: grants).rules.exec.first?.yaml }
         case .dial(let address), .send(let address): yamlScalar(Bytes(address.text))
         case .dialSocket(let path), .sendSocket(let path): yamlScalar(DialGrant.socket(path).bytes)
         case .unsupported: nil

@@ -21,6 +21,8 @@ package struct Plugin: Hashable, Sendable {
     package var acknowledged: [Acknowledgement]
     /// Whether the operator lets the connector have private keys themselves.
     package var needsKey = false
+    /// Whether `sha256` or `grants` stand in the entry, if only as an empty list.
+    package var isDecided: Bool
 
     package init(
         name: ConnectorName, pins: [SHA256Digest], grants: GrantSet, signature: SignatureRule? = nil,
@@ -33,13 +35,16 @@ package struct Plugin: Hashable, Sendable {
         self.confinement = confinement
         self.script = script
         self.acknowledged = acknowledged
+        isDecided = !pins.isEmpty || !grants.isEmpty
     }
 
     /// The most directories in `libraries`.
     package static let maximumLibraries = 16
 
-    /// True when nothing was approved yet: the first `plugin pin` then approves what the connector declares.
-    package var isBlank: Bool { pins.isEmpty && grants.isEmpty }
+    /// True when nobody decided about the connector yet: the first `plugin pin` then approves what it declares.
+    ///
+    /// A list that was emptied is a decision.
+    package var isBlank: Bool { !isDecided && pins.isEmpty && grants.isEmpty }
 }
 
 /// What a plugin's entry says about layers of confinement that the kernel does not have.

@@ -34,8 +34,9 @@ enum ManifestFuzz {
 
 enum AuditFuzz {
     static func run(_ input: [UInt8]) throws(Violation) {
-        var result = AuditResult()
-        result.add(input, AuditQuery(last: 4))
+        var scan = AuditScan(AuditQuery(target: input.count % 2 == 0 ? "one" : nil, last: 4))
+        scan.add(input)
+        let result = scan.result
         try expect(result.records.count <= 4, "more records than were asked for")
         let lines = input.split(separator: 0x0A).count
         try expect(result.damagedLines <= lines, "more damaged lines than lines")

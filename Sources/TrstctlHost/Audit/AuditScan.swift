@@ -1,0 +1,131 @@
+import FoundationEssentials
+import TrstctlSystem
+
+/// What to show of the audit log.
+package struct AuditQuery: Sendable {
+    /// Only lines about this target, and about its connector in the runs that touched the target.
+    package var target: String?
+    /// Only what was denied or refused.
+    package var deniedOnly: Bool
+    /// The newest lines, at most this many.
+    package var last: Int
+
+    package init(target: String? = nil, deniedOnly: Bool = false, last: Int = 1_000) {
+        self.target = target
+        self.deniedOnly = deniedOnly
+        self.last = last
+    }
+}
+
+/// What a query found.
+package struct AuditResult: Codable, Sendable {
+    package var records: [AuditRecord]
+    /// Lines that are no audit records: the log was damaged or edited.
+    package var damagedLines: Int
+
+    package init(records: [AuditRecord] = [], damagedLines: Int = 0) {
+        self.records = records
+        self.damagedLines = damagedLines
+    }
+}
+
+/// Looks for what a query asks for, line by line, the oldest first.
+package struct AuditScan {
+    /// A connector in a run.
+    private struct Work: Hashable {
+        let run: String
+        let connector: String
+    }
+
+    /// A line and its place in the log.
+    private struct Line {
+        let place: Int
+        let record: AuditRecord
+    }
+
+    /// How many lines about connectors are kept for a target that may come after them.
+    private static let maximumWaiting = 10_000
+
+    private let query: AuditQuery
+    private var place = 0
+    private var damagedLines = 0
+    private var found: [Line] = []
+    /// The connectors that worked on the target, by run.
+    private var works: Set<Work> = []
+    /// What connectors did before it is known whether they worked on the target; the oldest goes first.
+    private var waiting: [Work: [Line]] = [:]
+    private var order: [Work] = []
+    private var waitingCount = 0
+
+    package init(_ query: AuditQuery) {
+        self.query = query
+    }
+
+    /// What was found so far, the oldest first.
+    package var result: AuditResult {
+        let newest = found.sorted { $0.place < $1.place }.suffix(max(0, query.last))
+        return AuditResult(records: newest.map(\.record), damagedLines: damagedLines)
+    }
+
+    /// Looks at some bytes of the log.
+    ///
+    /// - Parameter bytes: whole lines.
+    package mutating func add(_ bytes: [UInt8]) {
+        let decoder = JSONDecoder()
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            if let record = try? decoder.decode(AuditRecord.self, from: Data(line)) {
+                add(record)
+                continue
+            }
+            damagedLines += 1
+            // What another process wrote behind half a line. No text of a record has a bare quotation mark.
+            guard let begin = AuditScan.lastObject(in: line), begin > line.startIndex,
+                let record = try? decoder.decode(AuditRecord.self, from: Data(line[begin...]))
+            else { continue }
+            add(record)
+        }
+    }
+
+    private static func lastObject(in line: ArraySlice<UInt8>) -> Int? {
+        line.indices.dropLast().last { line[$0] == UInt8(ascii: "{") && line[$0 + 1] == UInt8(ascii: "\"") }
+    }
+
+    private mutating func add(_ record: AuditRecord) {
+        place += 1
+        let line = Line(place: place, record: record.bounded(to: 1 << 20))
+        let isShown = !query.deniedOnly || record.isRefusal
+        guard let target = query.target else { return isShown ? keep(line) : () }
+        let work = Work(run: record.run, connector: record.connector)
+        if let named = record.target {
+            guard named.utf8.elementsEqual(target.utf8) else { return }
+            if works.insert(work).inserted, let before = waiting.removeValue(forKey: work) {
+                waitingCount -= before.count
+                for line in before { keep(line) }
+            }
+            if isShown { keep(line) }
+        } else if isShown {
+            works.contains(work) ? keep(line) : wait(line, work)
+        }
+    }
+
+    private mutating func keep(_ line: Line) {
+        found.append(line)
+        guard found.count / 2 > max(1_000, query.last) else { return }
+        found = Array(found.sorted { $0.place < $1.place }.suffix(max(0, query.last)))
+    }
+
+    private mutating func wait(_ line: Line, _ work: Work) {
+        if waiting[work] == nil { order.append(work) }
+        waiting[work, default: []].append(line)
+        waitingCount += 1
+        guard waitingCount > AuditScan.maximumWaiting else { return }
+        // Half of it at once, so that each line is moved once.
+        var dropped = 0
+        for work in order {
+            guard waitingCount > AuditScan.maximumWaiting / 2 else { break }
+            waitingCount -= waiting.removeValue(forKey: work)?.count ?? 0
+            dropped += 1
+        }
+        order.removeFirst(dropped)
+    }
+}
