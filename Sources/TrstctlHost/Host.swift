@@ -157,7 +157,10 @@ package struct Host: Sendable {
     ) async -> Result<[TargetReport], TargetConflict> {
         let prepared = await spread(targets, parallel) { await reconciler.prepare($0, goal: goal) }
         let rules = prepared.map { (name: $0.report.target, write: $0.writes) }
-        if let conflict = TargetConflict.find(rules) { return .failure(conflict) }
+        if let conflict = TargetConflict.find(rules) {
+            for target in prepared { reconciler.note(conflict, target.report) }
+            return .failure(conflict)
+        }
         return .success(await spread(prepared, parallel) { await reconciler.reconcile($0, goal: goal) })
     }
 

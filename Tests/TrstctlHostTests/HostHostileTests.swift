@@ -54,6 +54,9 @@ struct HostHostileTests {
         let report = try await bench.host(["writes-in-read"]).plan([])
         #expect(report.targets.map(\.outcome) == [.differs])
         #expect(bench.printed.contains("write in read: 7"), "\(bench.printed)")
+        #expect(report.targets.first?.denials == 1)
+        #expect(
+            report.targets.first?.warnings.contains { $0.contains("denied while it was read") } == true, "\(report)")
         #expect(bench.files == [])
     }
 
@@ -64,9 +67,23 @@ struct HostHostileTests {
         #expect(bench.printed.contains("denied: 7"), "\(bench.printed)")
         #expect(report.denials == 1)
         #expect(report.outcome == .failed && report.summary.contains("changed nothing"), "\(report)")
-        #expect(report.warnings.contains { $0.contains("1 brokered calls were denied") }, "\(report)")
+        #expect(
+            report.warnings.contains { $0.contains("1 brokered call was denied during the deployment") }, "\(report)")
         #expect(report.changes == [])
         #expect(bench.files == ["good"])
+    }
+
+    @Test("A deployment that succeeded although calls were denied says so, and so does a plan")
+    func asksBeyond() async throws {
+        let bench = try HostBench()
+        let plan = try #require(try await bench.host(["asks-beyond"]).plan([]).targets.first)
+        #expect(plan.outcome == .differs && plan.denials == 1)
+        #expect(plan.warnings.contains { $0.contains("1 brokered call was denied in its rehearsal") }, "\(plan)")
+        let report = try await bench.apply("asks-beyond")
+        #expect(bench.printed.contains("beyond: 7"), "\(bench.printed)")
+        #expect(report.outcome == .deployed && report.denials == 2)
+        #expect(report.warnings.count { $0.contains("1 brokered call was denied") } == 2, "\(report)")
+        #expect(bench.files == ["bad", "good"])
     }
 
     @Test("A method that no host knows is UNIMPLEMENTED, and the deployment goes on")

@@ -202,5 +202,7 @@ struct RecoveryTests {
         #expect(outcome.code == 2, "\(outcome)")
         #expect(outcome.errors.contains("the targets one and three both write \(site.live("one"))"), "\(outcome)")
         #expect(site.files == [])
+        let audit = try await site.command.run("audit", "--denied", "--json").json(AuditResult.self).records
+        #expect(audit.filter { $0.code == "same-file" }.map(\.target) == ["one", "three"])
     }
 }

@@ -96,7 +96,8 @@ struct AuditFile: ~Copyable {
         } catch {
             guard error.stage == "check" else { throw StateError(error) }
             throw StateError(
-                description: "\(path) must be a regular file of yours with this name only and mode 0600, and is not: see "
+                description:
+                    "\(path) must be a regular file of yours with this name only and mode 0600, and is not: see "
                     + "who changed it, and move it away")
         }
     }
@@ -108,6 +109,8 @@ struct AuditFile: ~Copyable {
         do throws(SystemError) {
             // Two processes must not both rotate: the second one finds that the file is another by now.
             _ = try retryingInterrupts("flock", path) { flock(file.raw, LOCK_EX) }
+            // Closing would not do: a process that is being started has the descriptor too until it runs its program.
+            defer { flock(file.raw, LOCK_UN) }
             var current = stat()
             guard lstat(path, &current) == 0, current.st_ino == status.st_ino, current.st_dev == status.st_dev else {
                 return

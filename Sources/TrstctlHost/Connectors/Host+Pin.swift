@@ -86,7 +86,8 @@ extension Host {
         return (all.normalised, warnings)
     }
 
-    private func write(
+    /// Writes what was found into the manifest, if the operator's approval covers it and can be recorded.
+    func write(
         _ pinning: Pinning, _ report: ConnectorReport, _ warnings: [String], _ before: Plugin?,
         _ file: borrowing ManifestFile, _ audit: AuditLog
     ) throws -> PinReport {

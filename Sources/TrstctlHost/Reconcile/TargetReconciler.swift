@@ -106,6 +106,17 @@ struct TargetReconciler: Sendable {
         return report
     }
 
+    /// Records that a target is refused because of another one.
+    func note(_ conflict: TargetConflict, _ report: TargetReport) {
+        guard conflict.targets.contains(where: { $0.utf8.elementsEqual(report.target.utf8) }) else { return }
+        var refused = report
+        refused.outcome = .refused
+        refused.stage = .configuration
+        refused.code = ReasonCode(conflict).description
+        refused.summary = "\(conflict)"
+        note(refused)
+    }
+
     private func note(_ report: TargetReport) {
         guard let audit else { return }
         var record = AuditRecord(
@@ -114,6 +125,8 @@ struct TargetReconciler: Sendable {
         record.code = report.code
         record.object = report.fingerprint.isEmpty ? nil : report.fingerprint
         record.reason = report.stage.map { "\($0.rawValue): \(report.summary)" }
+        // The host's own words; elsewhere there may be the connector's.
+        if report.stage == .grants { record.reason? += "\n\(report.detail)" }
         audit.write(record)
     }
 

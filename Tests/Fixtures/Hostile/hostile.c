@@ -459,6 +459,7 @@ static void answer_hello(const struct frame *call) {
         say(2, "third thoughts\n");
         _exit(5);
     }
+    if (is("talks")) say(2, "here I am\n");
     if (is("hello-silent")) wait_forever();
     if (is("hello-garbage")) send_all("\0\0\0\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20);
     if (is("hello-huge")) send_all("\xff\xff\xff\xff", 4);
@@ -769,6 +770,11 @@ static void answer_apply(const struct frame *call) {
     if (is("claims-in-sync")) {
         send_frame(reply_frame(scope.id, 0, NULL, APPLY, nothing()));
         return;
+    }
+    if (is("asks-beyond")) {
+        char other[4300];
+        snprintf(other, sizeof other, "%s.other", target_path);
+        report(is_recording ? "beyond in rehearsal" : "beyond", write_file(&scope, other));
     }
     if (!is_recording) {
         last_scope = scope;
