@@ -38,6 +38,7 @@ struct AuditFile: ~Copyable {
     /// Appends a line, on a line of its own whatever became of the one before.
     ///
     /// - Parameter line: with its line feed.
+    /// - Throws: `StateError` when it is not in the file, or not whole.
     mutating func append(_ line: [UInt8]) throws(StateError) {
         // One call a line: with O_APPEND lines of several processes do not mix (write(2)).
         var rest = (isTorn ? [UInt8(ascii: "\n")] + line : line)[...]

@@ -111,6 +111,7 @@ final class AuditLog: Sendable {
     /// Why something is not done that could not be recorded.
     ///
     /// - Parameter consequence: what is not done, the beginning of a sentence.
+    /// - Returns: the error.
     func cannotRecord(_ consequence: String) -> StateError {
         let reason = state.withLock { $0.failure?.description ?? "" }
         return StateError(

@@ -91,6 +91,7 @@ package struct AuditRecord: Codable, Hashable, Sendable {
     /// and when they are read.
     ///
     /// - Parameter limit: the longest text, in bytes before anything is escaped.
+    /// - Returns: the record to write, or to show.
     func bounded(to limit: Int = 8_192) -> AuditRecord {
         func bounded(_ text: String) -> String {
             // Line feeds stay: JSON escapes them, and reasons have several lines.

@@ -28,6 +28,8 @@ struct TargetWork: Sendable {
     /// What is live: the fingerprint, or empty, and whether the connector finds nothing to do.
     ///
     /// - Parameter report: gets the denials.
+    /// - Returns: both.
+    /// - Throws: what failed.
     func read(_ report: inout TargetReport) async throws(Failure) -> (fingerprint: String, isInSync: Bool) {
         let scope = makeScope(.readOnly, "Read")
         defer { noteDenials(scope, "while it was read", &report) }
@@ -51,6 +53,7 @@ struct TargetWork: Sendable {
     /// - Parameter report: gets the denials.
     /// - Returns: what the host would do, and whether the connector says that it would change something; a connector
     ///   that keeps what it changes to itself has nothing in the first and true in the second.
+    /// - Throws: what failed.
     func rehearse(
         _ report: inout TargetReport
     ) async throws(Failure) -> (changes: [ChangeReport], wouldChange: Bool) {

@@ -78,6 +78,7 @@ extension Operation {
     ///
     /// - Parameter grants: those that there are, whose terms count for a further command of the same program; nil where
     ///   they disagree.
+    /// - Returns: the rule, with its terms.
     fileprivate func yamlRule(beside grants: GrantSet) -> String? {
         switch self {
         case .readFile(let path), .stat(let path), .writeFile(let path), .removeFile(let path):

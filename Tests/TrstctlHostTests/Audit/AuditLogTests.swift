@@ -134,7 +134,7 @@ struct AuditLogTests {
     @Test func `A file that cannot be moved aside is an error, not a log without bound`() throws {
         _ = try scratch.makeDirectory("\(AuditLog.name).4")
         let log = try AuditLog(directory: scratch.path, limit: 200)
-        for index in 0..<8 { log.write(record("r", "\(index)")) }
+        for index in 0..<20 { log.write(record("r", "\(index)")) }
         #expect(log.isIncomplete)
         #expect(log.finish() != nil)
         #expect(throws: StateError.self) { _ = try AuditLog(directory: scratch.path, limit: 200) }
