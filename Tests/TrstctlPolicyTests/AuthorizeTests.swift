@@ -176,6 +176,24 @@ struct AuthorizeTests {
         #expect(undeclared?.reason == .notDeclared && undeclared?.manifestLine == nil)
     }
 
+    @Test
+    func `The line that would allow a command has the terms of its program, and there is none where they disagree`()
+        throws
+    {
+        let pin = try #require(SHA256Digest(hex: String(repeating: "a", count: 64)))
+        var effective = GrantSet(exec: [try ExecGrant(["/usr/bin/x", "-t"], terms: ExecTerms(pins: [pin]))])
+        func line(_ argv: [Bytes]) -> String? {
+            guard case .denied(let denial) = authorize(.exec(argv: argv), effective: effective, scope: .mutating) else {
+                return nil
+            }
+            return denial.manifestLine
+        }
+        #expect(line(["/bin/x", "y"]) == "process.exec: [{ argv: [/bin/x, \"y\"], sha256: [\"\(pin.hex)\"] }]")
+        #expect(line(["/bin/z", "a"]) == "process.exec: [[/bin/z, a]]")
+        effective.exec.append(try ExecGrant(["/usr/bin/x", "-s"]))
+        #expect(line(["/usr/bin/x", "y"]) == nil)
+    }
+
     @Test func `A ticket for a command has the terms of each rule that covers it`() throws {
         let pin = try #require(SHA256Digest(hex: String(repeating: "a", count: 64)))
         let rules = [
