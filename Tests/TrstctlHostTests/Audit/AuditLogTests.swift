@@ -183,21 +183,27 @@ struct AuditLogTests {
         #expect(scan.result.damagedLines == 1)
     }
 
+    private final class End: Sendable {
+        let isReached = Mutex(false)
+    }
+
     @Test func `A reader that meets a rotation sees every line once`() async throws {
         var calls = AuditFile.Calls()
         calls.sync = { _ in 0 }
         // Every few lines another file.
         let log = try AuditLog(directory: scratch.path, limit: 1_000, calls: calls)
-        let isDone = Mutex(false)
+        let end = End()
         try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask {
+            group.addTask { @Sendable in
                 var index = 0
-                while !isDone.withLock(\.self) {
-                    log.write(record("r", "\(index)"))
+                while !end.isReached.withLock(\.self) {
+                    var record = AuditRecord(.call, run: "r", connector: "echo", outcome: "allowed")
+                    record.object = "\(index)"
+                    log.write(record)
                     index += 1
                 }
             }
-            defer { isDone.withLock { $0 = true } }
+            defer { end.isReached.withLock { $0 = true } }
             var newest = -1
             for _ in 0..<1_000 {
                 let objects = try read().records.compactMap { $0.object.flatMap { Int($0) } }
