@@ -94,6 +94,10 @@ package struct AuditRecord: Codable, Hashable, Sendable {
     /// - Returns: the record to write, or to show.
     func bounded(to limit: Int = 8_192) -> AuditRecord {
         func bounded(_ text: String) -> String {
+            // Nearly all of them; looking scalar by scalar costs as much as writing the line.
+            guard text.utf8.count > limit || !text.utf8.allSatisfy({ (0x20...0x7E).contains($0) || $0 == 0x0A }) else {
+                return text
+            }
             // Line feeds stay: JSON escapes them, and reasons have several lines.
             let lines = text.utf8.prefix(limit).split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             let shown = lines.map { readable($0, limit: limit) }.joined(separator: "\n")
