@@ -81,7 +81,7 @@ extension AbsolutePath {
 /// Values at path rules, found by a rule that has an object in common with theirs.
 ///
 /// The search costs the depth of the path and what is found, not the number of values: a manifest can have 10000 plugins.
-struct PathIndex<Value> {
+struct PathIndex<Value: Sendable>: Sendable {
     private let values: [(key: [UInt8], rule: PathGrant, value: Value)]
     private let places: [AbsolutePath: [Int]]
 

@@ -4,15 +4,12 @@ extension PluginLint {
     /// Writing where the system itself looks, or the host.
     mutating func checkPlaces() {
         for reach in reaches {
-            func meets(_ places: [PathGrant]) -> Bool {
-                reach.rules.contains { rule in places.contains { rule.meets($0) } }
-            }
             let place = LintFinding.Place.rule(reach.capability, reach.index)
-            for known in SensitivePlaces.written where meets(known.rules) {
+            for (_, known) in reach.rules.flatMap(SensitivePlaces.written.meeting) {
                 add(known.code, reach.object, place, "\(reach.text): \(known.sentence)")
             }
-            let state = context.stateDirectory.flatMap { PathGrant(below: $0) }
-            if meets([state].compactMap { $0?.withoutKnownLinks }) {
+            let state = context.stateDirectory.flatMap { PathGrant(below: $0) }?.withoutKnownLinks
+            if let state, reach.rules.contains(where: state.meets) {
                 add(
                     .writesState, reach.object, place,
                     "\(reach.text): the host keeps there what it puts back after a failure, and its audit log")

@@ -6,9 +6,15 @@ extension PluginLint {
         for (index, rule) in plugin.grants.read.enumerated() {
             let rules = rule.spellings(context, followingLeaf: false)
             let place = LintFinding.Place.rule(.fsRead, index)
-            for known in SensitivePlaces.read
-            where rules.contains(where: { rule in known.rules.contains { rule.meets($0) } }) {
+            for (_, known) in rules.flatMap(SensitivePlaces.read.meeting) {
                 add(known.code, rule.bytes, place, "fs.read \(rule): \(known.sentence)")
+            }
+            if let state = context.stateDirectory.flatMap({ PathGrant(below: $0) })?.withoutKnownLinks,
+                rules.contains(where: state.meets)
+            {
+                add(
+                    .readsSecret, rule.bytes, place,
+                    "fs.read \(rule): the host keeps there what it puts back after a failure, old keys too")
             }
             for secret in rules.flatMap(secrets.meeting) {
                 guard let code = secret.kind.whenRead else { continue }

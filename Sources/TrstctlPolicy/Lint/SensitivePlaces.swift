@@ -4,11 +4,11 @@ import TrstctlSystem
 ///
 /// The list cannot be complete; it names what file-hierarchy(7), systemd.unit(5), crontab(5), sudoers(5), ld.so(8),
 /// pam.conf(5), sshd(8), logrotate(8), udev(7), systemd.exec(5) (credentials) and update-ca-certificates(8) read.
-struct SensitivePlaces {
+struct SensitivePlaces: Sendable {
     let code: LintCode
     /// What a connector could do that writes there (or reads there).
     let sentence: String
-    let rules: [PathGrant]
+    private let rules: [PathGrant]
 
     private init(_ code: LintCode, _ sentence: String, _ paths: [String]) {
         self.code = code
@@ -16,8 +16,19 @@ struct SensitivePlaces {
         rules = paths.compactMap { try? PathGrant($0).withoutKnownLinks }
     }
 
+    /// What can be found by a rule.
+    typealias Index = PathIndex<(rule: PathGrant, place: SensitivePlaces)>
+
     /// Where writing amounts to full control.
-    static let written: [SensitivePlaces] = [
+    static let written = index(of: writtenPlaces)
+    /// Where reading gives away more than a connector needs.
+    static let read = index(of: readPlaces)
+
+    private static func index(of places: [SensitivePlaces]) -> Index {
+        Index(places.flatMap { place in place.rules.map { (rule: $0, place: place) } }) { $0.rule }
+    }
+
+    private static let writtenPlaces: [SensitivePlaces] = [
         SensitivePlaces(
             .writesCron, "a file there is a job that runs as root",
             [
@@ -124,8 +135,7 @@ struct SensitivePlaces {
             ]),
     ]
 
-    /// Where reading gives away more than a connector needs.
-    static let read: [SensitivePlaces] = [
+    private static let readPlaces: [SensitivePlaces] = [
         SensitivePlaces(
             .readsSecret, "passwords, keys and the memory of other processes can be read there",
             [
