@@ -56,6 +56,7 @@ struct LintReachTests {
 
     static let commands: [(write: String, words: [String], code: LintCode)] = [
         ("/srv/secret", ["/srv/secret", "get"], .replaces), ("/srv/", ["/srv/bin/secret"], .replaces),
+        ("/srv/bin/secret", ["/srv//lib/../bin/./secret"], .replaces),
         ("/srv/get.sh", ["/bin/sh", "/srv/get.sh"], .replaces),
         ("/srv/get", ["/usr/bin/env", "/srv/get"], .replaces), ("/usr/bin/", ["/bin/pass", "f5"], .replaces),
         ("/srv/p.gpg", ["/usr/bin/gpg", "-d", "/srv/p.gpg"], .writesArgument),

@@ -46,8 +46,10 @@ struct Decisive {
             }
             + manifest.targets.flatMap { target in
                 target.config.flatMap { field -> [Decisive] in
+                    // The program's path needs to be absolute only, not canonical.
                     guard case .reference(.command(let words)) = field.value,
-                        let command = try? ExecGrant(argv: words.map { Bytes($0) })
+                        let program = words.first.flatMap({ AbsolutePath(loosely: Array($0.utf8)) }),
+                        let command = try? ExecGrant(argv: [program.bytes] + words.dropFirst().map { Bytes($0) })
                     else { return [] }
                     return CommandFiles(command).entries(.host("the field \(field.key) of the target \(target.name)"))
                 }
