@@ -17,9 +17,15 @@ struct NamedFile {
         for argument in command.arguments {
             let isRun = runsAll || isRunNext || power.isRunningOption(argument)
             isRunNext = power.isRunningOption(argument)
-            files += argument.namedFiles.map { NamedFile(rule: $0, object: $0.bytes, isRun: isRun) }
+            let named = argument.namedFiles
+            // The whole argument and its first word are two ways to read one path: one finding, about the word.
+            let whole = argument.wholeFile
+            let shown = named.first { $0 != whole } ?? whole
+            files += named.map { rule in
+                NamedFile(rule: rule, object: (rule == whole ? shown ?? rule : rule).bytes, isRun: isRun)
+            }
             guard isRun, power.runsDirectories || argument.isList else { continue }
-            files += argument.namedFiles.compactMap { named in
+            files += named.compactMap { named in
                 PathGrant(below: named.path).map { NamedFile(rule: $0, object: named.bytes, isRun: true) }
             }
         }
@@ -31,22 +37,27 @@ extension ArgumentPattern {
     /// What can stand between two paths in one argument: lists, options, and the words of a shell.
     private static let separators = Set(" \t\n:;,=|&()<>'\"`@".utf8)
 
-    /// The files that the argument can name, from `/`, where commands run: those at its slashes; those of a directory
-    /// when a hole stands in the path.
+    /// The files that the argument can name, from `/`, where commands run: the whole, and what stands between separators;
+    /// those of a directory when a hole stands in the path.
     var namedFiles: [PathGrant] {
-        guard let literal = literal?.array else { return prefixDirectory.map { [$0] } ?? [] }
+        guard let literal = literal?.array else { return [wholeFile].compactMap(\.self) }
+        let parts = literal.split(whereSeparator: ArgumentPattern.separators.contains).compactMap { part in
+            part.firstIndex(of: slash).flatMap { PathGrant(loosely: Array(part[$0...])) }
+        }
+        // A word with a slash in the middle, or without any, is a file beneath the directory in which commands run.
+        let isRelative =
+            literal.first != slash && literal.first != UInt8(ascii: "-")
+            && !literal.contains(where: ArgumentPattern.separators.contains)
+        let relative = isRelative ? PathGrant(loosely: literal) : nil
         var found: [PathGrant] = []
-        func add(_ text: ArraySlice<UInt8>) {
-            guard let rule = PathGrant(loosely: Array(text)), !found.contains(rule) else { return }
-            found.append(rule)
-        }
-        if let start = literal.firstIndex(of: slash) { add(literal[start...]) }
-        for part in literal.split(whereSeparator: ArgumentPattern.separators.contains) {
-            if let start = part.firstIndex(of: slash) { add(part[start...]) }
-        }
-        // A word without a slash, or with one in the middle, is a file of the directory in which commands run.
-        if let first = literal.first, first != slash, first != UInt8(ascii: "-") { add(literal[...]) }
+        for rule in [wholeFile, relative].compactMap(\.self) + parts where !found.contains(rule) { found.append(rule) }
         return found
+    }
+
+    /// The one file that the argument names when every byte from its first slash on belongs to the path.
+    var wholeFile: PathGrant? {
+        guard let literal = literal?.array else { return prefixDirectory }
+        return PathGrant(loosely: Array(literal[(literal.firstIndex(of: slash) ?? 0)...]))
     }
 
     /// True for a list of directories, or a variable or option that holds them: PATH=/a:/b.

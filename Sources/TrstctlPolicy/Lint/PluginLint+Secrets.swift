@@ -110,11 +110,16 @@ struct SecretFile {
             return [SecretFile(source.key, .key, "the private key of the credential \(source.name)")]
                 + files.map { SecretFile($0, .certificate, "which the credential \(source.name) is read from") }
         }
+        let writes = Dictionary(
+            manifest.plugins.map { plugin in
+                let rules = plugin.grants.write.flatMap { $0.spellings(context, followingLeaf: false) }
+                return (plugin.name, PathIndex(rules) { $0 })
+            }, uniquingKeysWith: { first, _ in first })
         let targets = manifest.targets.flatMap { target in
             target.secretFields(context).map { field, path in
                 SecretFile(path, .field, "which the field \(field) of the target \(target.name) is read from")
             }
-                + target.deployedKeys(manifest, context).map { path in
+                + target.deployedKeys(writes[target.connector], context).map { path in
                     SecretFile(
                         path.bytes, .deployedKey, "where the host puts the private key of the target \(target.name)")
                 }
@@ -148,7 +153,8 @@ extension Target {
 
     /// The paths in the configuration that, by their field's name, receive a private key, and that its connector may
     /// write.
-    fileprivate func deployedKeys(_ manifest: Manifest, _ context: LintContext) -> [AbsolutePath] {
+    fileprivate func deployedKeys(_ writes: PathIndex<PathGrant>?, _ context: LintContext) -> [AbsolutePath] {
+        guard let writes else { return [] }
         let base = context.directory.components.isEmpty ? [] : context.directory.bytes.array
         let paths = config.compactMap { field -> AbsolutePath? in
             let name = Array(field.key.utf8).map(lowerCased)
@@ -158,15 +164,9 @@ extension Target {
             let bytes = Array(text.utf8)
             return try? AbsolutePath(Bytes(bytes.first == slash ? bytes : base + [slash] + bytes))
         }
-        guard !paths.isEmpty, let writes = manifest.plugin(connector)?.grants.write else { return [] }
         return paths.filter { path in
-            guard let file = PathGrant(file: path) else { return false }
-            let spellings = file.spellings(context, followingLeaf: false)
-            return writes.contains { rule in
-                rule.spellings(context, followingLeaf: false).contains { rule in
-                    spellings.contains { rule.covers($0) }
-                }
-            }
+            let spellings = PathGrant(file: path)?.spellings(context, followingLeaf: false) ?? []
+            return spellings.contains { !writes.meeting($0).isEmpty }
         }
     }
 }

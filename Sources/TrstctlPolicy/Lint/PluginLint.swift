@@ -39,7 +39,10 @@ struct PluginLint {
     /// Writing what decides which bytes run, for this plugin, for any other, or for the host.
     mutating func checkReplacement(_ decisive: PathIndex<Decisive>) {
         for reach in reaches {
-            let met = reach.rules.flatMap(decisive.meeting)
+            let met = reach.rules.flatMap(decisive.meeting).filter {
+                // That a command names the file that it copies to says nothing.
+                $0.code != .writesArgument || reach.capability == .fsWrite
+            }
             let own = met.filter { $0.owner == .plugin(plugin.name) }
             // A finding about another plugin that is also one about this is told once, about this.
             for entry in own + met.filter({ $0.owner != .plugin(plugin.name) }) {

@@ -32,7 +32,7 @@ struct Reach {
                     Reach(
                         rules: destination.rules.flatMap { $0.spellings(context, followingLeaf: true) },
                         capability: .processExec, index: entry.index, object: destination.object,
-                        text: "\(command) writes what the connector may choose: it")
+                        text: "what the connector can have copied by \(command)")
                 }
             }
         }
@@ -58,7 +58,7 @@ private struct Copy {
         let name = KnownPrograms.names(command.program).first ?? ""
         let words = command.arguments.map { String(decoding: $0.literalPrefix, as: UTF8.self) }
         let paths = words.indices.filter { words[$0].contains("/") && !words[$0].hasPrefix("if=") }
-        let named = command.arguments.map { $0.namedFiles.first }
+        let named = command.arguments.map(\.wholeFile)
         var written = paths.filter { index in
             index > 0 && Copy.outputs.contains(words[index - 1])
                 || Copy.outputPrefixes.contains(where: words[index].hasPrefix)
