@@ -137,6 +137,7 @@ struct LintReachTests {
         (["/srv/a"], ["/usr/bin/mv", "-t", "/etc/cron.d", "/srv/a"], .writesCron),
         (["/srv/a"], ["/usr/bin/ln", "-sf", "/srv/a", "/etc/cron.d/x"], .writesCron),
         (["/srv/a"], ["/usr/bin/install", "/srv/a", "/mnt/bin/trstctl"], .replaces),
+        (["/srv/trstctl"], ["/usr/bin/cp", "/srv/trstctl", "/mnt/bin"], .replaces),
         (["/srv/a"], ["/usr/bin/openssl", "enc", "-in", "/srv/a", "-out", "/etc/passwd"], .writesAccounts),
         ([], ["/usr/bin/tee", "/etc/cron.d/x"], .writesCron), ([], ["/usr/bin/dd", "of=/etc/cron.d/x"], .writesCron),
         ([], ["/usr/bin/install", "/dev/stdin", "/etc/cron.d/x"], .writesCron),

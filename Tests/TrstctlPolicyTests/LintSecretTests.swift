@@ -71,6 +71,13 @@ struct LintSecretTests {
         #expect(finding.code == .receivesKey && !finding.isRefusal && finding.place == .field("needs_key"))
         #expect(finding.sentence.contains("of edge,"))
         #expect(finding.acknowledgement == Acknowledgement("receives-key:x"))
+        let many = try (0..<9).map { number in
+            Target(
+                name: try #require(EntryName("t\(number)")), connector: plugin.name, credential: target.credential)
+        }
+        let sentence = try #require(LintSample.findings([plugin], many).first).sentence
+        #expect(sentence.contains("t0, t1") && sentence.contains("and more"))
+        #expect(sentence.utf8.allSatisfy { (0x20...0x7E).contains($0) })
         plugin.acknowledged = [Acknowledgement("receives-key:x")]
         #expect(try LintSample.findings([plugin], [target]).isEmpty)
         plugin.needsKey = false

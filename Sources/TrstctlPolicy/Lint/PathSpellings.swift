@@ -47,6 +47,7 @@ extension PathGrant {
     /// - Parameters:
     ///   - context: knows the machine.
     ///   - followingLeaf: whether a link in the place of the file itself counts too; a write replaces the link.
+    /// - Returns: at least one rule.
     func spellings(_ context: LintContext, followingLeaf: Bool) -> [PathGrant] {
         var rules = [withoutKnownLinks]
         func add(_ rule: PathGrant?) {

@@ -41,7 +41,7 @@ extension PluginLint {
         let whose = targets.isEmpty ? "every target that names it" : targets.prefix(8).joined(separator: ", ")
         add(
             .receivesKey, Bytes(plugin.name.text), .field("needs_key"),
-            "needs_key: the connector receives the private key itself, of \(whose)\(targets.count > 8 ? ", …" : ""), and "
+            "needs_key: the connector receives the private key itself, of \(whose)\(targets.count > 8 ? " and more" : ""), and "
                 + "can send it wherever it may")
     }
 }
