@@ -129,6 +129,16 @@ struct LintTests {
         (["/usr/bin/systemctl", "link", "/srv/x.service"], .controlsServices),
         (["/usr/bin/systemctl", "--now", "edit", "x"], .controlsServices),
         (["/usr/bin/systemctl", "reload", "nginx"], nil), (["/usr/sbin/nginx", "-t"], nil), (["/usr/bin/shred"], nil),
+        (["/usr/bin/ssh", "a", "b"], .interpreter), (["/usr/bin/nsenter", "-t", "1", "x"], .interpreter),
+        (["/usr/bin/vi", "/a"], .interpreter), (["/usr/bin/git", "pull"], .interpreter),
+        (["/usr/bin/unshare", "x"], .interpreter), (["/usr/bin/psql"], .interpreter),
+        (["/usr/sbin/chpasswd"], .interpreter), (["/usr/bin/patch"], .interpreter),
+        // What could do anything by its arguments does one thing by these.
+        (["/usr/bin/cp", "/a", "/b"], nil), (["/usr/bin/install", "-m", "644", "/a", "/b"], nil),
+        (["/usr/bin/openssl", "x509", "-in", "/a", "-noout"], nil), (["/usr/bin/tar", "-czf", "/a", "/b"], nil),
+        (["/usr/bin/rsync", "-a", "/a/", "/b/"], nil), (["/usr/bin/curl", "-fsS", "https://example.com/"], nil),
+        (["/usr/bin/certbot", "renew", "-q"], nil), (["/usr/bin/chmod", "640", "/a"], nil),
+        (["/usr/bin/apt-get", "update"], nil), (["/usr/bin/scp", "/a", "b:/c"], nil),
     ]
 
     @Test("Shells, interpreters and runners are a warning, other programs are not", arguments: commands)
@@ -145,6 +155,12 @@ struct LintTests {
         (["/usr/bin/systemctl", "reload", "{[a-z0-9-]:1..32}"], [.chooses]),
         (["/usr/bin/systemctl", "{[a-z]:1..12}", "nginx"], [.chooses]),
         (["/usr/bin/systemctl", "reload", "{[a-z]:1..4}@x"], [.chooses]),
+        (["/usr/bin/openssl", "{[a-z0-9]:1..9}"], [.chooses]),
+        (["/usr/bin/cp", "/a", "{[a-z]:1..9}"], [.chooses]),
+        (["/usr/bin/tar", "--to-command=./{[a-z]:1..9}", "-xf", "/a"], [.chooses]),
+        (["/usr/bin/tar", "-xf", "/a", "--to-command", "./{[a-z]:1..9}"], [.chooses]),
+        (["/usr/bin/cp", "/a", "/b/{[a-z]:1..9}"], [.openArgument]), (["/usr/bin/cp", "/a", "/b/{int}"], []),
+        (["/usr/bin/chmod", "{int}", "/a"], [.chooses]), (["/usr/bin/chown", "0:{int}", "/a"], [.chooses]),
         (["/usr/bin/kill", "-HUP", "{int}"], [.chooses]), (["/usr/bin/kill", "-HUP", "{fingerprint}"], []),
     ]
 

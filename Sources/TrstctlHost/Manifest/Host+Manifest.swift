@@ -37,21 +37,28 @@ extension Host {
 
     /// Where connectors and state are.
     var machinePlaces: MachinePlaces {
-        let state = StateDirectory(options.stateDirectory).path
+        let state = StateDirectory(options.stateDirectory)
+        let credentials = getenv("CREDENTIALS_DIRECTORY").map { Bytes(String(cString: $0)) }
         return MachinePlaces(
             pluginDirectories: searchPath.directories.flatMap { Host.paths($0.path) },
-            stateDirectory: Host.paths(Bytes(state)).last)
+            stateDirectory: Host.paths(Bytes(state.path)).last,
+            journalDirectory: Host.paths(Bytes(state.journals)).last,
+            program: Host.resolved(Bytes("/proc/self/exe")),
+            credentialsDirectory: credentials.flatMap { Host.paths($0).last })
     }
 
     /// A path as it is written, when it is canonical, and as the kernel resolves it, when it exists.
     private static func paths(_ path: Bytes) -> [AbsolutePath] {
         var paths = [try? AbsolutePath(path)].compactMap(\.self)
-        if let resolved = path.withCString({ realpath($0, nil) }) {
-            defer { free(resolved) }
-            let bytes = Bytes(copying: UnsafeRawBufferPointer(start: resolved, count: strlen(resolved)))
-            if let real = try? AbsolutePath(bytes), !paths.contains(real) { paths.append(real) }
-        }
+        if let real = resolved(path), !paths.contains(real) { paths.append(real) }
         return paths.filter { $0 != .root }
+    }
+
+    /// Where a path leads when every link is followed, realpath(3); nil when it leads nowhere.
+    static func resolved(_ path: Bytes) -> AbsolutePath? {
+        guard let resolved = path.withCString({ realpath($0, nil) }) else { return nil }
+        defer { free(resolved) }
+        return try? AbsolutePath(Bytes(copying: UnsafeRawBufferPointer(start: resolved, count: strlen(resolved))))
     }
 
     /// The connectors of the development override, and a warning for each, on every run.

@@ -29,7 +29,10 @@ package struct LoadedManifest: Sendable {
         modified = file.modified
         let context = LintContext(
             manifest: file.paths, directory: file.directory, pluginDirectories: machine.pluginDirectories,
-            stateDirectory: machine.stateDirectory)
+            stateDirectory: machine.stateDirectory,
+            journalDirectory: machine.journalDirectory, program: machine.program,
+            credentialsDirectory: machine.credentialsDirectory,
+            resolve: { Host.resolved($0.bytes) })
         let places = ManifestPlaces(root)
         findings = Lint.findings(in: manifest, context).map {
             FindingReport($0, file: file.name, position: places.position(of: $0))
@@ -54,6 +57,11 @@ package struct LoadedManifest: Sendable {
 struct MachinePlaces {
     var pluginDirectories: [AbsolutePath]
     var stateDirectory: AbsolutePath?
+    var journalDirectory: AbsolutePath?
+    /// The program of this process.
+    var program: AbsolutePath?
+    /// `$CREDENTIALS_DIRECTORY`, systemd.exec(5).
+    var credentialsDirectory: AbsolutePath?
 }
 
 /// A finding of the linter as reports have it.

@@ -19,6 +19,8 @@ struct ManifestPlaces {
         case .rule(let capability, let index):
             let list = entry.value.entry("grants")?.value.entry(capability.rawValue)
             return list?.value.item(index)?.start ?? list?.keyStart ?? entry.keyStart
+        case .field(let name):
+            return entry.value.entry(name)?.keyStart ?? entry.keyStart
         case .acknowledgement(let index):
             return entry.value.entry("acknowledge")?.value.item(index)?.start ?? entry.keyStart
         }

@@ -30,12 +30,18 @@ package enum LintCode: String, CaseIterable, Hashable, Sendable, CustomStringCon
     case writesHook = "writes-hook"
     case writesState = "writes-state"
     case writesManifestDirectory = "writes-manifest-directory"
+    /// Certificate authorities, names and routes that every program believes.
+    case writesTrust = "writes-trust"
     case writesCredential = "writes-credential"
+    /// The file that `signature:` names.
+    case writesSignature = "writes-signature"
     /// A private key of `credentials:` may be read.
     case readsCredentialKey = "reads-credential-key"
     /// A key that the host puts in place by reference may be read back.
     case readsWrittenKey = "reads-written-key"
     case readsSecret = "reads-secret"
+    /// `needs_key` is approved.
+    case receivesKey = "receives-key"
     /// An acknowledgement that silences nothing.
     case unusedAcknowledgement = "unused-acknowledgement"
 
@@ -51,6 +57,8 @@ package struct LintFinding: Hashable, Sendable {
     package enum Place: Hashable, Sendable {
         /// The rule of this capability at this position.
         case rule(Capability, Int)
+        /// The field of this name.
+        case field(String)
         /// The acknowledgement at this position.
         case acknowledgement(Int)
     }

@@ -1,0 +1,177 @@
+import TrstctlSystem
+
+/// What a program can be made to do by its arguments, apart from what its name says.
+///
+/// After GTFOBins (https://gtfobins.github.io), which collects what programs of Linux can be misused for, and their own
+/// manual pages.
+struct ProgramPower {
+    /// Whatever it is given, arguments, files or input, it does: a command that allows it is a warning.
+    var isInterpreter = false
+    /// A word of the connector's own, where it is not part of a path, chooses what it does.
+    var isVersatile = false
+    /// Even a number does.
+    var obeysNumbers = false
+    /// It runs or loads every file that it is given.
+    var runsFiles = false
+    /// And what is in directories that it is given.
+    var runsDirectories = false
+    /// Options behind which stands what it runs, loads, or takes commands from.
+    var options: Set<String> = []
+    /// It writes what it reads from one file, or from its input, to another.
+    var copies = false
+
+    /// True for an option of `options`, alone or with its value.
+    func isRunningOption(_ argument: ArgumentPattern) -> Bool {
+        guard !options.isEmpty else { return false }
+        let text = argument.literal?.array ?? argument.literalPrefix
+        let name = String(decoding: text.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
+        if options.contains(name) { return true }
+        // -I/srv/x: a short option with its value behind it.
+        return name.hasPrefix("-") && !name.hasPrefix("--") && options.contains(String(name.prefix(2)))
+    }
+}
+
+extension KnownPrograms {
+    /// Shells, languages, wrappers, editors, build tools, clients with an escape to the shell, and what takes a whole
+    /// machine's changes from its input.
+    static let interpreters: Set<String> = [
+        "sh", "bash", "dash", "ash", "sash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "posh", "yash", "elvish",
+        "pwsh",
+        "rbash", "busybox", "toybox", "python", "pypy", "ipython", "perl", "ruby", "irb", "node", "nodejs", "deno",
+        "bun",
+        "lua", "luajit", "php", "tclsh", "wish", "expect", "awk", "gawk", "mawk", "nawk", "sed", "ed", "red", "ex",
+        "vi",
+        "vim", "nvim", "rvim", "view", "vimdiff", "nano", "pico", "joe", "emacs", "java", "jshell", "jjs", "scala",
+        "groovy", "mono", "dotnet", "guile", "gdb", "lldb", "make", "gmake", "cmake", "ninja", "rake", "m4", "dc", "R",
+        "Rscript", "julia", "octave", "ghci", "gnuplot", "sbcl", "clisp", "scheme", "go", "gcc", "cc", "env", "sudo",
+        "su", "sg", "runuser", "doas", "pkexec", "ksu", "setpriv", "capsh", "nsenter", "unshare", "chroot", "setarch",
+        "firejail", "bwrap", "aa-exec", "runcon", "find", "fd", "xargs", "parallel", "entr", "nohup", "timeout", "nice",
+        "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit", "softlimit", "setsid", "stdbuf", "time", "watch",
+        "flock", "setlock", "script", "screen", "tmux", "strace", "ltrace", "perf", "valgrind", "bpftrace", "rlwrap",
+        "logsave", "multitime", "ssh", "sshpass", "autossh", "mosh", "dbclient", "plink", "ftp", "lftp", "telnet", "nc",
+        "ncat", "netcat", "socat", "docker", "podman", "nerdctl", "ctr", "crictl", "lxc", "lxc-attach", "incus",
+        "kubectl", "helm", "virsh", "machinectl", "systemd-nspawn", "crontab", "at", "batch", "systemd-run",
+        "run-parts",
+        "start-stop-daemon", "daemonize", "ld.so", "git", "hg", "svn", "psql", "mysql", "mariadb", "sqlite3",
+        "redis-cli",
+        "debugfs", "mail", "mailx", "man", "less", "more", "ansible", "ansible-playbook", "puppet", "salt-call",
+        "chef-client", "terraform", "patch", "cpio", "pax", "chpasswd", "newusers", "vipw", "vigr", "visudo",
+    ]
+
+    // What the interpreters above have in directories.
+    private static let directoryRunners: Set<String> = [
+        "run-parts", "python", "pypy", "node", "nodejs", "make", "gmake", "cmake", "ninja", "git", "puppet",
+        "terraform",
+    ]
+
+    private static let tables: [(names: Set<String>, power: ProgramPower)] = [
+        (
+            ["openssl"],
+            ProgramPower(
+                isVersatile: true,
+                options: ["-engine", "-provider", "-provider-path", "-provider_path", "-config", "-keyform"],
+                copies: true)
+        ),
+        (
+            ["tar", "gtar", "bsdtar"],
+            ProgramPower(
+                isVersatile: true,
+                options: [
+                    "-I", "--use-compress-program", "--to-command", "--checkpoint-action", "-F", "--info-script",
+                    "--new-volume-script", "--rsh-command", "--rmt-command", "-T", "--files-from",
+                ])
+        ),
+        (
+            ["zip", "unzip", "7z", "7za", "7zz", "ar"],
+            ProgramPower(
+                isVersatile: true, options: ["-TT", "--unzip-command"])
+        ),
+        (["rsync"], ProgramPower(isVersatile: true, options: ["-e", "--rsh", "--rsync-path"], copies: true)),
+        (["scp", "sftp"], ProgramPower(isVersatile: true, options: ["-S", "-F", "-o", "-b", "-D"], copies: true)),
+        (["ssh-keygen", "ssh-add", "ssh-agent"], ProgramPower(isVersatile: true, options: ["-D", "-w", "-P", "-s"])),
+        (["curl"], ProgramPower(isVersatile: true, options: ["-K", "--config", "--engine"])),
+        (
+            ["wget"],
+            ProgramPower(
+                isVersatile: true,
+                options: ["--use-askpass", "-e", "--execute", "--config", "-i", "--input-file"])
+        ),
+        (
+            ["aria2c", "yt-dlp"],
+            ProgramPower(
+                isVersatile: true,
+                options: ["--exec", "--conf-path", "--config-location", "--on-download-complete", "-i", "--input-file"])
+        ),
+        (
+            ["certbot", "letsencrypt", "lego", "acme.sh", "step", "dehydrated"],
+            ProgramPower(
+                isVersatile: true,
+                options: [
+                    "-c", "--config", "--config-dir", "--pre-hook", "--post-hook", "--deploy-hook", "--renew-hook",
+                    "--manual-auth-hook", "--manual-cleanup-hook", "--run-hook", "--reloadcmd", "--reloadCmd", "--exec",
+                    "-k",
+                    "--hook",
+                ])
+        ),
+        (
+            [
+                "cp", "mv", "ln", "install", "dd", "tee", "sponge", "ginstall", "objcopy", "shred", "split", "csplit",
+                "iconv", "sort", "shuf", "xxd", "base64", "base32", "uuencode", "uudecode",
+            ],
+            ProgramPower(isVersatile: true, copies: true)
+        ),
+        (["rm", "rmdir", "unlink", "truncate", "touch", "mkdir", "mkfifo"], ProgramPower(isVersatile: true)),
+        (
+            [
+                "chmod", "chown", "chgrp", "setfacl", "chattr", "setcap", "mknod", "usermod", "useradd", "passwd",
+                "chage",
+                "gpasswd", "groupadd", "adduser", "addgroup", "chcon", "semanage", "setsebool",
+            ],
+            ProgramPower(isVersatile: true, obeysNumbers: true)
+        ),
+        (
+            [
+                "dpkg", "rpm", "apt", "apt-get", "aptitude", "dnf", "yum", "zypper", "pacman", "apk", "opkg", "snap",
+                "flatpak", "pip", "pipx", "uv", "npm", "npx", "yarn", "pnpm", "gem", "bundle", "cpan", "composer",
+                "cargo",
+                "insmod", "kexec", "iptables-restore", "nft", "logrotate", "fail2ban-client", "dnsmasq", "dhclient",
+                "openvpn",
+                "wg-quick", "rsyslogd", "sysctl", "mount", "ldconfig", "debconf-set-selections", "systemd-tmpfiles",
+                "pppd",
+            ],
+            ProgramPower(isVersatile: true, runsFiles: true)
+        ),
+        (
+            ["modprobe"],
+            ProgramPower(
+                isVersatile: true, options: ["-C", "--config", "-d", "--dirname", "-S"])
+        ),
+        (
+            [
+                "update-alternatives", "busctl", "dbus-send", "gdbus", "loginctl", "hostnamectl", "portablectl", "ip",
+                "umount", "losetup", "cryptsetup", "dmsetup", "iptables", "ufw", "firewall-cmd", "reboot", "shutdown",
+                "init", "telinit",
+            ],
+            ProgramPower(isVersatile: true)
+        ),
+        (["tcpdump", "wireshark", "tshark", "nmap"], ProgramPower(isVersatile: true, options: ["-z", "--script"])),
+    ]
+
+    private static let byName: [String: ProgramPower] = {
+        var powers: [String: ProgramPower] = [:]
+        for row in tables {
+            for name in row.names { powers[name] = row.power }
+        }
+        for name in interpreters {
+            powers[name] = ProgramPower(
+                isInterpreter: true, isVersatile: true, runsFiles: true,
+                runsDirectories: directoryRunners.contains(name))
+        }
+        return powers
+    }()
+
+    /// What is known of it, by its name with or without a version; nothing when it is not known.
+    static func power(of program: AbsolutePath) -> ProgramPower {
+        names(program).lazy.compactMap { byName[$0] }.first ?? ProgramPower()
+    }
+}
