@@ -44,7 +44,7 @@ package struct ManifestFile: ~Copyable {
             try self.status(parent.raw, file: name), of: "its directory \(directory)", file: name)
         try checkPermissions(status, of: "it", file: name)
         let contents = try read(file.raw, file: name)
-        guard isSame(status, try self.status(file.raw, file: name)) else { throw changed(name) }
+        try checkSettled(contents, status, of: file.raw, file: name)
         return ManifestFile(
             name: name, given: path, directory: directory, contents: contents, parent: parent, leaf: leaf,
             status: status)
