@@ -82,7 +82,8 @@ static int set_limit(const struct trstctl_spawn_limit *limit) {
         uint64_t soft, hard;
     } present, wanted;
     if (syscall(SYS_prlimit64, 0, limit->resource, NULL, &present) == -1) return -1;
-    wanted.soft = wanted.hard = limit->value < present.hard ? limit->value : present.hard;
+    wanted.soft = limit->value < present.hard ? limit->value : present.hard;
+    wanted.hard = limit->soft_only ? present.hard : wanted.soft;
     return (int)syscall(SYS_prlimit64, 0, limit->resource, &wanted, NULL);
 }
 

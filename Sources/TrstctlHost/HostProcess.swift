@@ -1,6 +1,7 @@
 import COpenSSL
 import CTrstctlSystem
 import Glibc
+import TrstctlProcess
 
 /// What the host sets for its own process, once.
 enum HostProcess {
@@ -13,7 +14,8 @@ enum HostProcess {
         setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &limit)
         _ = trstctl_undumpable()
         refuseBacktraces()
-        raise(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), to: 65_536)
+        // A connector must not be able to make the host run out of descriptors.
+        OpenFiles.raise(to: 65_536)
         raise(__rlimit_resource_t(UInt32(TRSTCTL_RLIMIT_MEMLOCK)), to: .max)
         _ = wipesOpenSSL
         trstctl_tune_malloc()
@@ -44,8 +46,7 @@ enum HostProcess {
     static let wipesOpenSSL: Bool =
         CRYPTO_set_mem_functions(trstctl_wiping_malloc, trstctl_wiping_realloc, trstctl_wiping_free) == 1
 
-    /// Raises a limit as far as it may be: a connector must not be able to make the host run out of descriptors, and the
-    /// memory of keys is locked.
+    /// Raises a limit as far as it may be: the memory of keys is locked.
     private static func raise(_ resource: __rlimit_resource_t, to wanted: rlim_t) {
         var limit = rlimit()
         guard getrlimit(resource, &limit) == 0 else { return }

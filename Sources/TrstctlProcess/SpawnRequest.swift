@@ -54,7 +54,7 @@ package struct SpawnRequest: Sendable {
         self.standardOutput = standardOutput
         self.standardError = standardError
         environment = []
-        limits = [.noCoreDump]
+        limits = [.noCoreDump, .openFilesAsInherited]
         confinement = KernelConfinement()
     }
 
@@ -68,14 +68,17 @@ package struct SpawnRequest: Sendable {
     }
 }
 
-/// A limit of setrlimit(2), as soft and hard limit; never raises the limit the host has.
+/// A limit of setrlimit(2), as soft and hard limit or as soft limit alone; never raises the hard limit the host has.
 package struct ResourceLimit: Hashable, Sendable {
     /// `RLIMIT_*`.
     package let resource: Int32
     package let value: UInt64
+    /// Whether the hard limit stays as it is.
+    package let isSoft: Bool
 
-    package init(resource: Int32, value: UInt64) {
+    package init(resource: Int32, value: UInt64, isSoft: Bool = false) {
         self.resource = resource
         self.value = value
+        self.isSoft = isSoft
     }
 }

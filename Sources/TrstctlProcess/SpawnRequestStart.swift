@@ -33,7 +33,9 @@ extension SpawnRequest {
         raw.patience = patience
         raw.failing = confinement.failingBits
 
-        var rawLimits = limits.map { trstctl_spawn_limit(resource: $0.resource, value: $0.value) }
+        var rawLimits = limits.map {
+            trstctl_spawn_limit(resource: $0.resource, soft_only: $0.isSoft ? 1 : 0, value: $0.value)
+        }
         var groups = confinement.controlGroups
         var filter = confinement.filtersSystemCalls ? SpawnRequest.filter : []
         var result = trstctl_spawn_result()

@@ -221,6 +221,29 @@ struct HostileExecTests {
         try expectRefusal("terms", [path], [pinned, try ExecGrant([path])], .failedPrecondition, "not-executable")
     }
 
+    @Test("X09: a set-group-id program with its own digest runs as those bytes, and without the rights of its bit")
+    func pinnedSetuid() throws {
+        let path = directory["bin/id"]
+        try copy("/usr/bin/id", to: "bin/id")
+        let own = getegid()
+        let other: gid_t = own == 0 ? 4_711 : own
+        try #require(chown(path, geteuid(), other) == 0 && chmod(path, 0o2755) == 0)
+        let pins = [try digest(path)]
+        let refused = try ExecGrant([path, "-g"], terms: ExecTerms(pins: pins))
+        try expectRefusal("bit", [path, "-g"], [refused], .permissionDenied, "privileged")
+        let rule = try ExecGrant([path, "-g"], terms: ExecTerms(pins: pins, allowsSetuid: true))
+        let result = try open([rule]).exec([path, "-g"]).execResponse
+        // The sealed copy has no bits: who runs it is who runs the host.
+        #expect(result?.stdout.text == "\(own)\n" && result?.status == 0)
+        let unpinned = try ExecGrant([path, "-g"], terms: ExecTerms(allowsSetuid: true))
+        var system = statvfs()
+        let honoursBits = statvfs(path, &system) == 0 && system.f_flag & UInt(ST_NOSUID) == 0
+        #expect(try open([unpinned]).exec([path, "-g"]).execResponse?.stdout.text == "\(honoursBits ? other : own)\n")
+        let wrong = [try #require(SHA256Digest(hex: String(repeating: "a", count: 64)))]
+        let another = try ExecGrant([path, "-g"], terms: ExecTerms(pins: wrong, allowsSetuid: true))
+        try expectRefusal("digest", [path, "-g"], [another], .permissionDenied, "program-changed")
+    }
+
     @Test("X07: with a digest that program runs and no other, whatever its path leads to")
     func digests() throws {
         let path = directory["bin/touch"]

@@ -24,6 +24,12 @@ struct JournalTests {
             terms: [ExecTerms(pins: SHA256Digest(bytes: [UInt8](repeating: 7, count: 32)).map { [$0] } ?? [])]),
     ]
 
+    private static let probe: Probe? = (try? DialAddress("db.example.com:5432")).map {
+        var probe = Probe(address: $0, serverName: try? DNSName("db.example.com"), timeout: 7)
+        probe.startTLS = .postgres
+        return probe
+    }
+
     private func run() throws -> RunJournal {
         let number = open(state.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         try #require(number >= 0)
@@ -34,6 +40,7 @@ struct JournalTests {
         var header = DeploymentHeader(target: target, connector: "echo", digest: "d1", fingerprint: "f1")
         header.served = ["s1", "s2"]
         header.rollback = JournalTests.rollback
+        header.probe = JournalTests.probe
         return DeploymentJournal(run, header)
     }
 
@@ -87,6 +94,7 @@ struct JournalTests {
         #expect(found.map(\.header.target) == ["edge"])
         #expect(found.first?.header.served == ["s1", "s2"])
         #expect(found.first?.header.rollback == JournalTests.rollback)
+        #expect(JournalTests.probe?.startTLS == .postgres && found.first?.header.probe == JournalTests.probe)
         // On the terms of then: another program under that name does not run.
         let pinned = try #require(found.first?.header.rollback.last)
         let later = BrokerScope(rights: .mutating, grants: pinned.grants)

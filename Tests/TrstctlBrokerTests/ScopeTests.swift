@@ -137,17 +137,35 @@ struct ScopeTests {
         #expect(directory.content("large") == "12345678901" && directory.content("b") == "1234567890")
     }
 
-    @Test("Bytes and files of one call are bounded")
+    @Test(
+        "Bytes and files of a deployment are bounded, whatever is put back in between, and the answer names the limit")
     func bounded() throws {
         var limits = ScopeLimits()
         limits.bytesWritten = 10
         limits.files = 2
         let scope = try open(limits: limits)
         #expect(scope.write(directory["a"], "12345").code == .ok)
-        #expect(scope.write(directory["a"], "123456").code == .resourceExhausted)
+        let bytes = scope.write(directory["a"], "123456")
+        #expect(bytes.code == .resourceExhausted && bytes.message.contains("at most 10 bytes"), "\(bytes.message)")
+        #expect(scope.remove(directory["none"]).code == .notFound)
         #expect(scope.write(directory["b"], "12345").code == .ok)
-        #expect(scope.write(directory["c"], "").code == .resourceExhausted)
+        let files = scope.write(directory["c"], "")
+        #expect(files.code == .resourceExhausted && files.message.contains("at most 2 files"), "\(files.message)")
         #expect(try directory.names() == ["a", "b"])
+        // Putting back frees nothing: the journal has written it all down.
+        #expect(scope.perform(.revert(Wire.RevertRequest())).code == .ok)
+        #expect(scope.write(directory["a"], "").code == .resourceExhausted)
+        // Each deployment begins anew.
+        #expect(try open(limits: limits).write(directory["a"], "12345").code == .ok)
+        // So it is with what is kept to be put back.
+        limits.restorable = 15
+        limits.bytesWritten = 1_000
+        limits.files = 100
+        let kept = try open(limits: limits)
+        try directory.file("old", "1234567890")
+        #expect(kept.write(directory["old"], "x").code == .ok)
+        #expect(kept.perform(.revert(Wire.RevertRequest())).code == .ok && directory.content("old") == "1234567890")
+        #expect(kept.write(directory["old"], "x").code == .resourceExhausted)
     }
 
     @Test("Calls from several threads are all undone")

@@ -29,7 +29,7 @@ struct BrokeredCallTests {
             try host.revert(paths: ["/c", "/d"])
             _ = try host.run(["/bin/x", "-y"], stdin: [.secret(.field("token"), as: .base64)], timeoutMilliseconds: 9)
             _ = try host.probeTLS(
-                ProbeAddress(address: "h:1", serverName: "n"), startTLS: .imap, timeoutMilliseconds: 7)
+                ProbeAddress(address: "h:1", serverName: "n", startTLS: .imap), timeoutMilliseconds: 7)
             _ = try host.request(
                 HTTPRequest(
                     "POST", "https://h/x", headers: [("A", [.text("b"), .secret(.field("token"))])], body: [.text("c")],

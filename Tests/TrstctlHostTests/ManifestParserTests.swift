@@ -199,6 +199,26 @@ struct ManifestParserTests {
         #expect(try probe("address: \"WWW.example.com:443\"")?.serverName?.text == "www.example.com")
         #expect(try probe("address: \"127.0.0.1:443\"")?.serverName == nil)
         #expect(try probe("address: \"[::1]:443\", timeout: 300")?.timeout == 300)
+        #expect(try probe("address: \"[::1]:443\"")?.startTLS == nil)
+        for word in StartTLS.allCases {
+            #expect(try probe("address: \"db.example.com:5432\", start_tls: \(word)")?.startTLS == word)
+        }
+    }
+
+    @Test func `A target's proxy has an address, and a user with a reference to a password`() throws {
+        func proxy(_ text: String) throws -> Proxy? {
+            try ManifestSample.parse(
+                """
+                version: 1
+                credentials: { c: { certificate: a, key: b } }
+                targets: { t: { connector: n, credential: c, proxy: { \(text) } } }
+                """
+            ).targets.first?.proxy
+        }
+        let address = try DialAddress("proxy.example.com:3128")
+        #expect(try proxy("address: \"proxy.example.com:3128\"") == Proxy(address: address))
+        let known = try proxy("address: \"proxy.example.com:3128\", user: u, password: { env: WORD }")
+        #expect(known?.user == Proxy.User(name: "u", password: .environment("WORD")))
     }
 
     @Test func `A target may name a connector that is not pinned; refusing it comes later`() throws {

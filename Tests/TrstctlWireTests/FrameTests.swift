@@ -34,6 +34,36 @@ struct FrameTests {
         #expect(Self.verifier.mismatches(mixed).isEmpty)
     }
 
+    @Test(
+        "A frame with a private key leaves nothing of it behind in the buffer, one without is left alone",
+        arguments: [true, false])
+    func wipedKeys(hasKey: Bool) throws {
+        let marker = Bytes(Array("KEY-OF-THIS-TEST".utf8), isSecret: hasKey)
+        let deployment = Wire.Deployment(
+            certificate: hasKey ? Bytes() : marker, privateKey: hasKey ? marker : Bytes())
+        let call = Wire.Call(method: .apply(Wire.ApplyRequest(deployment: deployment)))
+        let bytes = Wire.Frame(id: 1, kind: .call(call)).encoded()
+        // What the host sends is in memory for secrets only when it holds one.
+        #expect(bytes.isSecret == hasKey)
+        var decoder = FrameDecoder(maximumFrameBytes: 1 << 20)
+        let filled = decoder.withFreeSpace { free in
+            bytes.withUnsafeBytes { free.copyMemory(from: $0) }; return bytes.count
+        }
+        #expect(filled == bytes.count)
+        let frame = try #require(try decoder.next()).frame
+        guard case .call(let got) = frame.kind, case .apply(let request) = got.method else {
+            Issue.record("another frame")
+            return
+        }
+        #expect((hasKey ? request.deployment?.privateKey : request.deployment?.certificate) == marker)
+        var rest: [UInt8] = []
+        _ = decoder.withFreeSpace { free in
+            rest = Array(free.prefix(bytes.count))
+            return 0
+        }
+        #expect(String(decoding: rest, as: UTF8.self).contains("KEY-OF-THIS-TEST") == !hasKey)
+    }
+
     @Test("A long frame is found across many reads and growing memory")
     func longFrame() throws {
         let payload = Bytes((0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 13) })

@@ -1844,7 +1844,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__activation__descriptor =
   (ProtobufCMessageInit) trstctl__plugin__v1__activation__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trstctl__plugin__v1__probe_address__field_descriptors[2] =
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__probe_address__field_descriptors[3] =
 {
   {
     "address",
@@ -1870,15 +1870,28 @@ static const ProtobufCFieldDescriptor trstctl__plugin__v1__probe_address__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "start_tls",
+    3,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trstctl__Plugin__V1__ProbeAddress, start_tls),
+    &trstctl__plugin__v1__probe_tls_request__start_tls__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trstctl__plugin__v1__probe_address__field_indices_by_name[] = {
   0,   /* field[0] = address */
   1,   /* field[1] = server_name */
+  2,   /* field[2] = start_tls */
 };
 static const ProtobufCIntRange trstctl__plugin__v1__probe_address__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 2 }
+  { 0, 3 }
 };
 const ProtobufCMessageDescriptor trstctl__plugin__v1__probe_address__descriptor =
 {
@@ -1888,7 +1901,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__probe_address__descriptor 
   "Trstctl__Plugin__V1__ProbeAddress",
   "trstctl.plugin.v1",
   sizeof(Trstctl__Plugin__V1__ProbeAddress),
-  2,
+  3,
   trstctl__plugin__v1__probe_address__field_descriptors,
   trstctl__plugin__v1__probe_address__field_indices_by_name,
   1,  trstctl__plugin__v1__probe_address__number_ranges,

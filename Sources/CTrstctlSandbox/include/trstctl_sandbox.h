@@ -52,6 +52,7 @@ const char *trstctl_spawn_stage_name(int stage);
 // One resource limit, set as soft and hard limit; lowered to the present hard limit when that is smaller.
 struct trstctl_spawn_limit {
     int resource;  // RLIMIT_*
+    int soft_only;  // the hard limit stays
     uint64_t value;
 };
 

@@ -47,12 +47,7 @@ enum HTTPExchange {
     static func run(
         _ request: HTTPRequest, _ peer: CheckedPeer, _ settings: NetworkSettings, _ patience: Patience
     ) throws(EffectError) -> HTTPAnswer {
-        let connection: Int32
-        do throws(ProbeError) {
-            connection = try peer.connect(patience).release()
-        } catch {
-            throw EffectError(connecting: peer.address, error, patience)
-        }
+        let connection = try peer.connect(patience).release()
         let context = CurlContext(
             HTTPReply(bodyLimit: request.bodyLimit, isHead: request.method.isHead), connection: connection)
         let curl = try CurlHandle(context)

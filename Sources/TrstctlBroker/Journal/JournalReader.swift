@@ -164,11 +164,15 @@ private struct JournalDecoder {
         var header = DeploymentHeader(
             target: target, connector: connector, digest: digest, fingerprint: fingerprint)
         header.served = served
-        if hasProbe == 1 {
+        if hasProbe > 0 {
             guard let address = text().flatMap({ try? DialAddress($0) }), let name = text(), let timeout = number()
             else { return nil }
             header.probe = Probe(
                 address: address, serverName: name.isEmpty ? nil : try? DNSName(name), timeout: Int(timeout))
+            if hasProbe > 1 {
+                guard let startTLS = text().flatMap({ StartTLS(rawValue: $0) }) else { return nil }
+                header.probe?.startTLS = startTLS
+            }
         }
         guard let rollback = list({ $0.command() }) else { return nil }
         header.rollback = rollback

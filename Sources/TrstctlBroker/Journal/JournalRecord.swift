@@ -89,11 +89,13 @@ enum JournalRecord: UInt8 {
         for text in [header.target, header.connector, header.digest, header.fingerprint] { encoder.put(text) }
         encoder.put(UInt32(clamping: header.served.count))
         for text in header.served { encoder.put(text) }
-        encoder.put(UInt32(header.probe == nil ? 0 : 1))
+        // 1 without, 2 with a word for STARTTLS behind it.
+        encoder.put(header.probe.map { $0.startTLS == nil ? 1 : 2 } ?? 0)
         if let probe = header.probe {
             encoder.put(probe.address.text)
             encoder.put(probe.serverName?.text ?? "")
             encoder.put(UInt32(clamping: probe.timeout))
+            if let startTLS = probe.startTLS { encoder.put(startTLS.rawValue) }
         }
         encoder.put(UInt32(clamping: header.rollback.count))
         for command in header.rollback {

@@ -5,8 +5,10 @@ import TrstctlSystem
 struct CheckedPeer: Sendable {
     /// What was granted and asked for.
     let address: DialAddress
-    /// The addresses that may be dialled, in the resolver's order; at least one.
+    /// The addresses that may be dialled, in the resolver's order; at least one. With a proxy, they are the proxy's.
     let addresses: [PeerAddress]
+    /// What connects to the peer; nil when the host does it itself.
+    let proxy: RequestProxy?
 
     /// Looks the peer up and drops every address that the rule does not permit.
     ///
@@ -16,19 +18,30 @@ struct CheckedPeer: Sendable {
     ///   - ticket: for connecting to the peer.
     ///   - isPlain: whether content will go there without TLS; then the rule must permit that too, unless the address
     ///     is near.
+    ///   - proxy: what goes to public peers goes through it, unless it is plain; then the name is the proxy's to look
+    ///     up, and only that it is granted is checked here.
     ///   - settings: the resolver.
     ///   - patience: ends the look-up.
     /// - Throws: `refusedAddress` when no address is left, `plainRefused`, `unreachable` when there is none at all.
     init(
-        _ ticket: DialTicket, isPlain: Bool, _ settings: NetworkSettings, _ patience: Patience
+        _ ticket: DialTicket, isPlain: Bool, proxy: RequestProxy? = nil, _ settings: NetworkSettings,
+        _ patience: Patience
     ) throws(EffectError) {
+        let proxy = isPlain || proxy?.leads(to: ticket) != true ? nil : proxy
+        let dialled = proxy?.address ?? ticket.address
         let found: [PeerAddress]
         do throws(ProbeError) {
             found = try AddressLookup.addresses(
-                of: ticket.address.hostText, port: ticket.address.port, deadline: patience.deadline,
+                of: dialled.hostText, port: dialled.port, deadline: patience.deadline,
                 interruption: patience.interruption, resolver: settings.resolver)
         } catch {
-            throw EffectError(connecting: ticket.address, error, patience)
+            throw EffectError(connecting: ticket.address, error, patience, isProxy: proxy != nil)
+        }
+        self.proxy = proxy
+        address = ticket.address
+        guard proxy == nil else {
+            addresses = found
+            return
         }
         var permitted = found
         if ticket.address.isName {
@@ -39,12 +52,21 @@ struct CheckedPeer: Sendable {
             permitted = permitted.filter { AddressReach($0).isNear }
             guard !permitted.isEmpty else { throw .plainRefused(ticket) }
         }
-        address = ticket.address
         addresses = permitted
     }
 
-    /// Connects to the first address that accepts, each with an equal share of the time.
-    func connect(_ patience: Patience) throws(ProbeError) -> ProbeSocket {
+    /// Connects to the first address that accepts, each with an equal share of the time; through the proxy, if any.
+    func connect(_ patience: Patience) throws(EffectError) -> ProbeSocket {
+        do throws(ProbeError) {
+            let socket = try dial(patience)
+            try proxy?.connect(socket, to: address)
+            return socket
+        } catch {
+            throw EffectError(connecting: address, error, patience, isProxy: proxy != nil)
+        }
+    }
+
+    private func dial(_ patience: Patience) throws(ProbeError) -> ProbeSocket {
         var failure = ProbeError(.unresolved, .resolve, address.text, "no address to dial")
         for (index, candidate) in addresses.enumerated() {
             do throws(ProbeError) {
@@ -90,8 +112,8 @@ extension EffectError {
         "net.dial: [\"\(ticket.address.text)\(ticket.options.union(option).suffix)\"]"
     }
 
-    /// Why a peer was not reached, without the addresses behind its name.
-    init(connecting address: DialAddress, _ error: ProbeError, _ patience: Patience) {
+    /// Why a peer was not reached, without the addresses behind its name, and without the proxy's.
+    init(connecting address: DialAddress, _ error: ProbeError, _ patience: Patience, isProxy: Bool = false) {
         if patience.interruption.isRaised {
             self = .interrupted(address.text)
             return
@@ -101,11 +123,14 @@ extension EffectError {
         case .invalidTarget: code = .invalid
         case .unresolved, .refused, .unreachable, .closed: code = .unreachable
         case .timedOut: code = patience.deadline.hasPassed ? .timedOut : .unreachable
-        case .notTLS, .handshake, .tooMuch: code = .badPeer
+        case .proxy, .notTLS, .handshake, .tooMuch: code = .badPeer
         case .local: code = .system
         }
+        let by = isProxy ? " through the target's proxy" : ""
         self.init(
-            code, object: address.text, "\(address.text) was not reached: \(error.stage.rawValue): \(error.reason)")
+            code, object: address.text,
+            "\(address.text) was not reached\(by): \(error.stage.rawValue): \(error.reason)",
+            fix: isProxy ? "see `proxy` of the target in the manifest, and the proxy's log" : "")
     }
 
     /// The call that wanted it is over.

@@ -113,7 +113,7 @@ extension BrokerScope {
             }
         } catch {
             // A file that never was takes no place among those that were changed.
-            if entry.before == nil, entry.after == nil { journal.forget(ticket.path) }
+            if entry.before == nil, entry.after == nil { journal.forgetAbsent(ticket.path) }
             throw error
         }
         journal.note(ticket.path, nil)

@@ -68,7 +68,7 @@ extension EffectError {
         switch error.code {
         case .invalidTarget: code = .invalid
         case .unresolved, .refused, .unreachable, .timedOut, .closed: code = .unreachable
-        case .notTLS, .handshake, .tooMuch: code = .badPeer
+        case .proxy, .notTLS, .handshake, .tooMuch: code = .badPeer
         case .local: code = .system
         }
         self.init(code, object: error.address, error.description)

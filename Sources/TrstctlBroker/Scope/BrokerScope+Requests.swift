@@ -10,7 +10,7 @@ extension BrokerScope {
         let patience = patience.atMost(milliseconds: call.milliseconds)
         var sent = SentSecrets()
         var request = try resolve(call, &sent)
-        let peer = try CheckedPeer(ticket, isPlain: !call.url.isSecure, network, patience)
+        let peer = try CheckedPeer(ticket, isPlain: !call.url.isSecure, proxy: proxy, network, patience)
         if call.method.isSafe {
             try authenticate(&request, call, &sent, patience)
             return try ask(request, call, peer, sent, patience)
@@ -79,7 +79,9 @@ extension BrokerScope {
         try sent.refuse(answer.body, call.url.shown)
         for header in answer.headers { try sent.refuse(header.value, call.url.shown) }
         let response = Wire.HttpResponse(status: answer.status, headers: answer.headers, body: answer.body)
-        let note = "status \(answer.status)" + (attempts > 1 ? ", attempt \(attempts)" : "")
+        let note =
+            "status \(answer.status)" + (attempts > 1 ? ", attempt \(attempts)" : "")
+            + (peer.proxy.map { ", proxy \($0.address)" } ?? "")
         return Effect(result: .request(response), bytes: answer.body.count, note: note)
     }
 

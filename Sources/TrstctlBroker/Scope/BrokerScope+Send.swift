@@ -38,12 +38,7 @@ extension BrokerScope {
         switch (ticket, peer, tls) {
         case (.socket(let ticket), _, nil): return SocketStream(try UnixSocket.connect(ticket, patience))
         case (.dial, let peer?, let tls?): return try CurlStream(peer, tls, patience)
-        case (.dial(let ticket), let peer?, nil):
-            do throws(ProbeError) {
-                return SocketStream(try peer.connect(patience).release())
-            } catch {
-                throw EffectError(connecting: ticket.address, error, patience)
-            }
+        case (.dial, let peer?, nil): return SocketStream(try peer.connect(patience).release())
         default: throw EffectError(.system, object: "Send", "the ticket is for another operation")
         }
     }

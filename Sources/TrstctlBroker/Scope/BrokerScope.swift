@@ -26,6 +26,8 @@ package final class BrokerScope: Sendable {
     /// The tokens that the host fetched for this scope.
     let tokens = Mutex<[Wire.HttpAuthentication: HeldToken]>([:])
     let network: NetworkSettings
+    /// What requests to public peers go through.
+    let proxy: RequestProxy?
     /// What ends the calls that are being worked on.
     private let running = Mutex<Set<Interruption>>([])
 
@@ -39,14 +41,17 @@ package final class BrokerScope: Sendable {
     ///   - planned: what a probe answers in a recording scope after a recorded change; nil probes always really.
     ///   - limits: bounds on everything together.
     ///   - deployment: the durable journal of the changes.
+    ///   - proxy: what requests to public peers go through.
     ///   - network: for tests.
     ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
     package init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
         planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), deployment: DeploymentJournal? = nil,
-        network: NetworkSettings = NetworkSettings(), observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
+        proxy: RequestProxy? = nil, network: NetworkSettings = NetworkSettings(),
+        observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
         self.network = network
+        self.proxy = proxy
         self.rights = rights
         self.grants = grants
         self.declared = declared

@@ -23,7 +23,9 @@ struct FileJournal: Sendable {
     private let limits: ScopeLimits
     private var entries: [AbsolutePath: Entry] = [:]
     private var events: [Event] = []
+    /// What was kept since the scope began, also of files that were put back: each keeping takes room on the disk.
     private var keptBytes = 0
+    private var keptFiles = 0
     private var settled: [Wire.Change]?
     /// The directories whose changes are not durable yet.
     var unsynced = UnsyncedDirectories()
@@ -50,8 +52,10 @@ struct FileJournal: Sendable {
     mutating func keep(_ ticket: FileTicket) throws(EffectError) -> Entry {
         if let entry = entries[ticket.path] { return entry }
         let object = ticket.path.description
-        guard entries.count < limits.files else {
-            throw EffectError(.limit, object: object, "one call changes at most \(limits.files) files")
+        guard keptFiles < limits.files else {
+            throw EffectError(
+                .limit, object: object,
+                "a deployment changes at most \(limits.files) files, counting anew those that it put back")
         }
         let before: FileState?
         do throws(EffectError) {
@@ -72,6 +76,7 @@ struct FileJournal: Sendable {
         entries[ticket.path] = entry
         events.append(.file(ticket.path))
         keptBytes += size
+        keptFiles += 1
         return entry
     }
 
@@ -103,10 +108,15 @@ struct FileJournal: Sendable {
         }
     }
 
+    /// Forgets a file that never was.
+    mutating func forgetAbsent(_ path: AbsolutePath) {
+        if entries[path] != nil { keptFiles -= 1 }
+        forget(path)
+    }
+
     /// Forgets a file that is as it was before.
     mutating func forget(_ path: AbsolutePath) {
-        guard let entry = entries.removeValue(forKey: path) else { return }
-        keptBytes -= entry.before?.content.count ?? 0
+        guard entries.removeValue(forKey: path) != nil else { return }
         events.removeAll { event in
             if case .file(path) = event { return true }
             return false

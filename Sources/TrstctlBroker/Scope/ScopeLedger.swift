@@ -32,7 +32,7 @@ struct ScopeLedger: Sendable {
     mutating func charge(_ bytes: Int, _ path: AbsolutePath) throws(EffectError) {
         guard bytes <= limits.bytesWritten - bytesWritten else {
             throw EffectError(
-                .limit, object: path.description, "one call writes at most \(limits.bytesWritten) bytes in all")
+                .limit, object: path.description, "a deployment writes at most \(limits.bytesWritten) bytes in all")
         }
         bytesWritten += bytes
     }

@@ -1,8 +1,8 @@
-/// How much the brokered calls of one scope may use up together.
+/// How much the brokered calls of one scope may use up together; a deployment is one scope.
 package struct ScopeLimits: Hashable, Sendable {
     /// Bytes of all files written.
     package var bytesWritten = 64 << 20
-    /// Different files changed.
+    /// Different files changed; one that is put back and changed again counts twice.
     package var files = 256
     /// Commands run.
     package var commands = 100

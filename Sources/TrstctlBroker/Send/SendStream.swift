@@ -57,12 +57,7 @@ final class CurlStream: SendStream {
     ///   - patience: for connecting and shaking hands.
     /// - Throws: why there is no verified connection.
     init(_ peer: CheckedPeer, _ tls: TLSSettings, _ patience: Patience) throws(EffectError) {
-        let connection: Int32
-        do throws(ProbeError) {
-            connection = try peer.connect(patience).release()
-        } catch {
-            throw EffectError(connecting: peer.address, error, patience)
-        }
+        let connection = try peer.connect(patience).release()
         curl = try CurlHandle(CurlContext(HTTPReply(bodyLimit: 1, isHead: false), connection: connection))
         try curl.point(isSecure: true, peer, tls, target: "/")
         try curl.set(trstctl_CURLOPT_CONNECT_ONLY, 1)

@@ -13,6 +13,8 @@ package struct ProbeError: Error, Equatable, Sendable, CustomStringConvertible {
         case timedOut
         /// What answers does not speak TLS.
         case notTLS
+        /// The proxy does not want to connect to it, or speaks something else.
+        case proxy
         /// The peer closed the connection before the handshake was done.
         case closed
         /// TLS, but no agreement: an alert, or a violation of the protocol.

@@ -1,15 +1,14 @@
 import Glibc
 import TrstctlCrypto
+import TrstctlPolicy
 import TrstctlSystem
 
-/// What is spoken before a handshake where a protocol has one port for both.
+/// Speaking until a handshake can begin.
 ///
 /// Nothing is sent in the clear but the wish for TLS. When the peer does not agree, the probe fails; it never goes on
 /// without TLS. Bytes that arrive behind the agreement are refused: somebody on the way could have put them there
 /// (CVE-2011-0411, CVE-2021-23222).
-package enum StartTLS: String, Hashable, Sendable, CaseIterable {
-    case smtp, imap, pop3, ldap, postgres, mysql
-
+extension StartTLS {
     /// The most bytes that a peer may say before it agrees.
     static let byteLimit = 16 << 10
 

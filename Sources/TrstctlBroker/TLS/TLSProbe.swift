@@ -1,3 +1,4 @@
+package import TrstctlPolicy
 package import TrstctlSystem
 
 /// Asks a TLS server which certificate it serves, by making a handshake: the proof that a deployment took effect.
@@ -11,14 +12,16 @@ package enum TLSProbe {
     ///   - host: an IPv4 or IPv6 literal without brackets, or a host name.
     ///   - port: 1 to 65535.
     ///   - serverName: the name for SNI; nil takes `host` when it is a name, and none when it is an address.
+    ///   - startTLS: what to speak first; nil for TLS from the first byte.
     ///   - deadline: for everything together.
     /// - Returns: what the server showed.
     /// - Throws: `ProbeError`; when no address answers, that of the last one.
     package static func run(
-        host: String, port: UInt16, serverName: String? = nil, deadline: Deadline
+        host: String, port: UInt16, serverName: String? = nil, startTLS: StartTLS? = nil, deadline: Deadline
     ) throws(ProbeError) -> ServedChain {
         let addresses = try AddressLookup.addresses(of: host, port: port, deadline: deadline)
-        return try run(addresses: addresses, serverName: serverName ?? host, deadline: deadline)
+        return try run(
+            addresses: addresses, serverName: serverName ?? host, startTLS: startTLS, deadline: deadline)
     }
 
     /// Probes the first of these addresses that accepts a connection; for callers that checked the addresses.

@@ -6,6 +6,19 @@ public enum StartTLS: Sendable, Hashable {
     case none
     case smtp, imap, pop3, ldap, postgres, mysql
 
+    /// A word that this version does not know is nothing: the probe then fails, as it would have to.
+    init(_ message: Wire.ProbeTlsRequest.StartTls) {
+        switch message {
+        case .none, .unrecognized: self = .none
+        case .smtp: self = .smtp
+        case .imap: self = .imap
+        case .pop3: self = .pop3
+        case .ldap: self = .ldap
+        case .postgres: self = .postgres
+        case .mysql: self = .mysql
+        }
+    }
+
     var message: Wire.ProbeTlsRequest.StartTls {
         switch self {
         case .none: .none
@@ -59,16 +72,15 @@ extension Host {
     /// Needs ``Grant/dial(_:)``.
     ///
     /// - Parameters:
-    ///   - address: `host:port` and the name for SNI.
-    ///   - startTLS: what to speak first.
+    ///   - address: `host:port`, the name for SNI, and what to speak first.
     ///   - timeoutMilliseconds: 1 to 60 000.
     /// - Returns: what the server showed.
     /// - Throws: `unavailable` when nobody answers.
     public func probeTLS(
-        _ address: ProbeAddress, startTLS: StartTLS = .none, timeoutMilliseconds: Int = 5000
+        _ address: ProbeAddress, timeoutMilliseconds: Int = 5000
     ) throws(ConnectorError) -> ServedCertificates {
         let call = Wire.ProbeTlsRequest(
-            address: address.address, serverName: address.serverName, startTls: startTLS.message,
+            address: address.address, serverName: address.serverName, startTls: address.startTLS.message,
             timeoutMilliseconds: UInt32(clamping: timeoutMilliseconds))
         guard case .probeTls(let response) = try request(.probeTls(call)) else { throw Host.mismatch }
         return ServedCertificates(response)

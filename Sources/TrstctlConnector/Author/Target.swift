@@ -16,7 +16,9 @@ public struct Target: Sendable {
     init(_ request: Wire.ConfigureRequest, schema: [ConfigurationField]) throws(ConnectorError) {
         name = request.target
         config = try Configuration(request.config, secretNames: request.secretNames, schema: schema)
-        probe = request.probe.map { ProbeAddress(address: $0.address, serverName: $0.serverName) }
+        probe = request.probe.map {
+            ProbeAddress(address: $0.address, serverName: $0.serverName, startTLS: StartTLS($0.startTls))
+        }
         secretFields = request.secretNames
     }
 }
@@ -27,11 +29,14 @@ public struct ProbeAddress: Sendable, Hashable {
     public var address: String
     /// The name for SNI; empty means none.
     public var serverName: String
+    /// What to speak before TLS.
+    public var startTLS: StartTLS
 
-    /// An address, and the name to ask for there.
-    public init(address: String, serverName: String = "") {
+    /// An address, the name to ask for there, and what to speak first.
+    public init(address: String, serverName: String = "", startTLS: StartTLS = .none) {
         self.address = address
         self.serverName = serverName
+        self.startTLS = startTLS
     }
 }
 

@@ -46,7 +46,8 @@ extension ManifestParser {
     ) throws(ManifestError) -> Target {
         let name = try entryName(entry.key.text, "a target", at: entry.keyStart, scope)
         let what = "targets.\(name)"
-        let fields = try scope.mapping(entry.value, what, keys: ["connector", "credential", "config", "probe"])
+        let fields = try scope.mapping(
+            entry.value, what, keys: ["connector", "credential", "config", "probe", "proxy"])
         guard let connector = fields["connector"] else {
             throw scope.missing("connector", in: what, at: entry.keyStart)
         }
@@ -70,6 +71,7 @@ extension ManifestParser {
         }
         if let config = fields["config"] { target.config = try self.config(config.value, "\(what).config", scope) }
         if let probe = fields["probe"] { target.probe = try self.probe(probe, "\(what).probe", scope) }
+        if let proxy = fields["proxy"] { target.proxy = try self.proxy(proxy, "\(what).proxy", scope) }
         return target
     }
 
@@ -129,7 +131,7 @@ extension ManifestParser {
     }
 
     /// Where the value of a secret field comes from: `{ file: PATH }`, one key.
-    private static func reference(
+    static func reference(
         _ node: YAMLNode, _ what: String, _ scope: ManifestScope
     ) throws(ManifestError) -> SecretOrigin {
         let entries = try scope.mapping(node, what, keys: ["env", "file", "cmd", "credential"])
@@ -153,41 +155,6 @@ extension ManifestParser {
             }
         } catch {
             throw scope.error(.badPath, at: entry.value.start, "\(name): \(error)", nextStep: "correct it")
-        }
-    }
-
-    private static func probe(
-        _ entry: YAMLNode.Entry, _ what: String, _ scope: ManifestScope
-    ) throws(ManifestError) -> Probe {
-        let fields = try scope.mapping(entry.value, what, keys: ["address", "server_name", "timeout"])
-        guard let field = fields["address"] else { throw scope.missing("address", in: what, at: entry.keyStart) }
-        let address = try parsed(field.value, "\(what).address", scope) { (text) throws(GrammarError) in
-            try DialAddress(text)
-        }
-        var probe = Probe(address: address, serverName: nil)
-        if let name = fields["server_name"] {
-            probe.serverName = try parsed(name.value, "\(what).server_name", scope) { (text) throws(GrammarError) in
-                try DNSName(text)
-            }
-        } else if case .name(let name) = address.host {
-            probe.serverName = name
-        }
-        if let timeout = fields["timeout"] {
-            probe.timeout = try scope.integer(timeout.value, "\(what).timeout (seconds)", in: Probe.timeoutBounds)
-        }
-        return probe
-    }
-
-    private static func parsed<Value>(
-        _ node: YAMLNode, _ what: String, _ scope: ManifestScope, _ parse: (String) throws(GrammarError) -> Value
-    ) throws(ManifestError) -> Value {
-        let text = try scope.text(node, what)
-        do throws(GrammarError) {
-            return try parse(text)
-        } catch {
-            throw scope.error(
-                .badAddress, at: node.start, "\(what): \(error)", nextStep: "correct it; spec/grants.md has the grammar"
-            )
         }
     }
 }

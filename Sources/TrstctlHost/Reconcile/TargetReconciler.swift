@@ -299,6 +299,8 @@ struct Declaration: Sendable {
     var rollback: [[Bytes]]
     /// The values of the target's secret fields.
     var secrets: [(name: String, bytes: Bytes)] = []
+    /// What the connector's requests go through, with its password.
+    var proxy: RequestProxy?
     /// Whether the connector asks for the private key itself; it is approved by then.
     var needsKey = false
 }
@@ -322,13 +324,19 @@ enum ConnectorDeclaration {
         let description = connector.session.hello.description ?? Wire.Description()
         let resolve = { @Sendable in
             Result { () throws(ConfigError) in
-                try ConfigResolution.resolve(target, schema: description.config, directory: directory, input: input)
+                (
+                    try ConfigResolution.resolve(
+                        target, schema: description.config, directory: directory, input: input),
+                    try ConfigResolution.proxy(target, input: input)
+                )
             }
         }
-        let mayWait = ConfigResolution.mayWait(target, input)
-        let config = try await (mayWait ? ScopeRegistry.workers.run(resolve) : resolve()).get()
+        let mayWait = ConfigResolution.mayWait(target, input) || target.proxy?.user != nil
+        let (config, proxy) = try await (mayWait ? ScopeRegistry.workers.run(resolve) : resolve()).get()
         let probe = target.probe.map {
-            Wire.ProbeAddress(address: $0.address.text, serverName: $0.serverName?.text ?? "")
+            Wire.ProbeAddress(
+                address: $0.address.text, serverName: $0.serverName?.text ?? "", startTls: $0.startTLS?.message ?? .none
+            )
         }
         let request = Wire.ConfigureRequest(
             target: target.name.text, config: config.entries, secretNames: config.secretNames, probe: probe)
@@ -344,6 +352,6 @@ enum ConnectorDeclaration {
         return Declaration(
             grants: try DeclaredGrants.parse(response.grants, described: description.capabilities),
             rollback: response.rollback.map(\.arguments), secrets: config.secrets,
-            needsKey: description.needsKey)
+            proxy: proxy, needsKey: description.needsKey)
     }
 }

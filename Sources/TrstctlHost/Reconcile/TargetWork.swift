@@ -172,7 +172,7 @@ struct TargetWork: Sendable {
             rights: rights, grants: grants, declared: declaration.grants,
             secrets: SecretSource(credential, declaration),
             planned: PlannedServing(certificates: served), limits: ScopeLimits(), deployment: journal,
-            observer: observer(name))
+            proxy: declaration.proxy, observer: observer(name))
     }
 
     /// Writes each brokered call into the audit log as it happens.

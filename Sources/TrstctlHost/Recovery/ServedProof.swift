@@ -51,7 +51,7 @@ struct ServedProof: Sendable {
     private static func handshake(_ probe: Probe, _ deadline: Deadline) throws -> String {
         try TLSProbe.run(
             host: probe.address.hostText, port: probe.address.port, serverName: probe.serverName?.text,
-            deadline: deadline
+            startTLS: probe.startTLS, deadline: deadline
         ).fingerprint
     }
 }

@@ -82,6 +82,8 @@ package struct Target: Hashable, Sendable {
     package var config: [Field]
     /// The proof that is made after a deployment, if any.
     package var probe: Probe?
+    /// What the connector's requests go through, if anything.
+    package var proxy: Proxy?
 
     package init(
         name: EntryName, connector: ConnectorName, credential: EntryName, config: [Field] = [], probe: Probe? = nil
@@ -117,6 +119,8 @@ package struct Probe: Hashable, Sendable {
     package var serverName: DNSName?
     /// How long the proof may take, in seconds, 1…300.
     package var timeout: Int
+    /// What is spoken before the handshake; nil for TLS from the first byte.
+    package var startTLS: StartTLS?
 
     package init(address: DialAddress, serverName: DNSName?, timeout: Int = Probe.defaultTimeout) {
         self.address = address

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TrstctlSystem
 
 /// Cuts a byte stream into frames, without ever allocating more than has arrived (times two).
 ///
@@ -21,6 +22,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
     }
 
     deinit {
+        explicit_bzero(base, capacity)
         free(base)
     }
 
@@ -57,6 +59,7 @@ package struct FrameDecoder: ~Copyable, Sendable {
         guard end - start - FrameDecoder.prefix >= length else { return nil }
         let message = UnsafeRawBufferPointer(start: base + start + FrameDecoder.prefix, count: length)
         let frame = try Wire.Frame(decoding: message)
+        if frame.holdsKey { explicit_bzero(base + start, FrameDecoder.prefix + length) }
         start += FrameDecoder.prefix + length
         if start == end { (start, end) = (0, 0) }
         return (frame, length)
@@ -78,13 +81,23 @@ package struct FrameDecoder: ~Copyable, Sendable {
         let waiting = end - start
         if waiting + 4096 <= capacity / 2 {
             memmove(base, base + start, waiting)
+            explicit_bzero(base + waiting, end - waiting)
         } else {
             let larger = FrameDecoder.memory(capacity * 2)
             memcpy(larger, base + start, waiting)
+            explicit_bzero(base, end)
             free(base)
             base = larger
             capacity *= 2
         }
         (start, end) = (0, waiting)
+    }
+}
+
+extension Wire.Frame {
+    /// Whether it brings a connector the private key itself: then it must not stay in the buffer that it was read into.
+    fileprivate var holdsKey: Bool {
+        guard case .call(let call) = kind, case .apply(let request) = call.method else { return false }
+        return request.deployment?.privateKey.isEmpty == false
     }
 }

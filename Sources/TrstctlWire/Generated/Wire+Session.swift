@@ -767,10 +767,16 @@ extension Wire {
         package var address: String
         /// The name for SNI, a DNS name; empty means none.
         package var serverName: String
+        /// What to speak before the handshake.
+        package var startTls: Wire.ProbeTlsRequest.StartTls
 
-        package init(address: String = "", serverName: String = "") {
+        package init(
+            address: String = "", serverName: String = "",
+            startTls: Wire.ProbeTlsRequest.StartTls = Wire.ProbeTlsRequest.StartTls(rawValue: 0)
+        ) {
             self.address = address
             self.serverName = serverName
+            self.startTls = startTls
         }
     }
 }
@@ -780,12 +786,15 @@ extension Wire.ProbeAddress: WireMessage {
         self.init()
         self.address = try takeText(&c.pointee.address, "ProbeAddress.address")
         self.serverName = try takeText(&c.pointee.server_name, "ProbeAddress.server_name")
+        self.startTls = Wire.ProbeTlsRequest.StartTls(rawValue: Int32(truncatingIfNeeded: c.pointee.start_tls.rawValue))
     }
 
     func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__ProbeAddress>, _ arena: inout Arena) {
         trstctl__plugin__v1__probe_address__init(c)
         c.pointee.address = arena.text(self.address)
         c.pointee.server_name = arena.text(self.serverName)
+        c.pointee.start_tls = Trstctl__Plugin__V1__ProbeTlsRequest__StartTls(
+            rawValue: UInt32(bitPattern: self.startTls.rawValue))
     }
 }
 

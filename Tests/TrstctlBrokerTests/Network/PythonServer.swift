@@ -11,11 +11,9 @@ final class PythonServer {
     private let output = Pipe()
 
     /// Starts `Tests/Fixtures/Network/NAME.py`, and waits for the port that it prints.
-    init(_ name: String, _ arguments: [String] = []) throws {
-        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
+    init(_ name: String, _ arguments: [String] = [], python: String = "python3") throws {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["python3", tests.path + "/Fixtures/Network/\(name).py"] + arguments
+        process.arguments = [python, PythonServer.root + "/Tests/Fixtures/Network/\(name).py"] + arguments
         process.standardInput = FileHandle.nullDevice
         process.standardOutput = output
         try process.run()
@@ -33,17 +31,15 @@ final class PythonServer {
         words = Array(line.dropFirst())
     }
 
-    /// Whether Python has a module.
-    static func has(_ module: String) -> Bool {
-        let python = Process()
-        python.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        python.arguments = [
-            "python3", "-c", "import importlib.util as u, sys; sys.exit(u.find_spec('\(module)') is None)",
-        ]
-        python.standardError = FileHandle.nullDevice
-        guard (try? python.run()) != nil else { return false }
-        python.waitUntilExit()
-        return python.terminationStatus == 0
+    /// The Python that has moto, beside the build; nil when it was not installed.
+    static var moto: String? {
+        let python = root + "/.build/moto/bin/python3"
+        return access(root + "/.build/moto/installed", F_OK) == 0 && access(python, X_OK) == 0 ? python : nil
+    }
+
+    private static var root: String {
+        let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        return tests.deletingLastPathComponent().deletingLastPathComponent().path
     }
 
     deinit {

@@ -191,6 +191,16 @@ struct RequestAnswerTests {
         #expect(late.message.contains("too slowly"))
     }
 
+    @Test func `N26: what is between the chunks of a body and is no body does not count as an answer`() throws {
+        let extensions = "1;" + String(repeating: "x=y;", count: 1 << 20)
+        let server = try ScriptedServer(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\(extensions)", thenCloses: false)
+        let scope = try scope(server) { $0.patienceMilliseconds = 2_000 }
+        let reply = scope.ask("GET", url(server)) { $0.timeoutMilliseconds = 60_000 }
+        scope.expectRefusal(reply, .deadlineExceeded, .timedOut, healthy: healthy)
+        #expect(reply.message.contains("too slowly"), "\(reply.message)")
+    }
+
     @Test func `Q09: a server that does not read the body ends at the deadline`() throws {
         let listener = try LoopbackListener()
         let peer = "127.0.0.1:\(listener.port)"

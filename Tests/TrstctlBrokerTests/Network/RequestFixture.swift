@@ -23,7 +23,8 @@ enum RequestFixture {
     /// A scope with these rules of `net.dial`, and a network that asks no name service.
     static func scope(
         _ rights: ScopeRights = .mutating, dial: [String], read: [String] = [], secrets: SecretSource = secrets,
-        names: [String: [String]] = [:], _ change: (inout NetworkSettings) -> Void = { _ in }
+        names: [String: [String]] = [:], proxy: RequestProxy? = nil,
+        _ change: (inout NetworkSettings) -> Void = { _ in }
     ) throws -> BrokerScope {
         var network = NetworkSettings()
         network.retryMilliseconds = 1
@@ -34,7 +35,8 @@ enum RequestFixture {
         }
         change(&network)
         return BrokerScope(
-            rights: rights, grants: try GrantSet.parse(read: read, dial: dial), secrets: secrets, network: network)
+            rights: rights, grants: try GrantSet.parse(read: read, dial: dial), secrets: secrets, proxy: proxy,
+            network: network)
     }
 
     /// The bytes of an address in any spelling that inet_pton(3) knows.

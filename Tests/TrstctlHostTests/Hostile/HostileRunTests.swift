@@ -33,6 +33,25 @@ struct HostileRunTests {
         try bench.expectHealthy(report)
     }
 
+    @Test("R15: a connector that hangs in Apply after its first write is given up, and the journal puts the file back")
+    func hangsAfterWriting() async throws {
+        let bench = try HostileBench()
+        let entry = HostileCase(
+            "R15", "never-applies", .failed(.apply, "timeout"), options: { $0.callTimeouts.apply = 500 })
+        let before = try FileStamp(bench.badPath)
+        let report = try await bench.host(entry).apply([])
+        let target = try #require(report.targets.first)
+        #expect(target.outcome == .failed && target.stage == .apply && target.code == "timeout")
+        #expect(
+            target.rollback == .rolledBack && target.detail.contains("put back: \(bench.badPath)"), "\(target.detail)")
+        // Nothing is different any more.
+        #expect(target.changes.isEmpty)
+        #expect(try FileStamp(bench.badPath).content == before.content)
+        // Undone once and for all: the next start finds nothing to do.
+        #expect(try await bench.host(entry).recover().recoveries.isEmpty)
+        try bench.expectHealthy(report)
+    }
+
     /// How a directory for sockets is spoiled.
     enum Spoiling: String, CaseIterable, Sendable {
         case link, mode, owner, file, full

@@ -149,6 +149,19 @@ struct SpawnTests {
             try run("/bin/sh", ["-c", "ulimit -Hn"]) { $0.limits = [.openFiles(.max)] }.lines == ["\(host.rlim_max)"])
     }
 
+    @Test("a child may open as many files as this process was started with, whatever it allowed itself since")
+    func openFiles() throws {
+        var before = rlimit()
+        let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
+        try #require(getrlimit(resource, &before) == 0)
+        let inherited = try run("/bin/sh", ["-c", "ulimit -n; ulimit -Hn"]).lines
+        defer { setrlimit(resource, &before) }
+        let raised = min(UInt64(before.rlim_cur), 1 << 20) - 1
+        OpenFiles.raise(to: raised)
+        #expect(try run("/bin/sh", ["-c", "ulimit -n; ulimit -Hn"]).lines == inherited)
+        #expect(inherited.last == "\(before.rlim_max)" && inherited.first != "\(raised)")
+    }
+
     @Test("a child is reaped once, and the answer stays")
     func reaping() throws {
         let null = try openNull()

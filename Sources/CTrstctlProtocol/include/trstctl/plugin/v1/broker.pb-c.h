@@ -290,7 +290,7 @@ struct  Trstctl__Plugin__V1__StatResponse
  * Needs fs.write. Replaces or creates a regular file in an existing directory: temporary file, fsync, rename, fsync
  * of the directory; a reader sees the old content or the new, never a part. One scope changes at most 256 files,
  * writes at most 64 MiB, and changes no file above 16 MiB, nor more than 64 MiB of old content: it could not be put
- * back.
+ * back. A file that is put back and changed again counts twice.
  */
 struct  Trstctl__Plugin__V1__WriteFileRequest
 {
@@ -597,7 +597,7 @@ struct  Trstctl__Plugin__V1__ServedCertificate
 
 /*
  * Needs net.dial for the URL's host and port. Redirects are returned, not followed; nothing is decompressed; there are
- * no cookies and no proxy. (method `Request`) GET, HEAD and OPTIONS are performed in every scope; other methods count
+ * no cookies, and no proxy but the operator's. (method `Request`) GET, HEAD and OPTIONS are performed in every scope; other methods count
  * as mutations. Repeated after a connection that did not come about and after 429, 502, 503 and 504, with pauses and at
  * most three times, when the method is idempotent or `retry_safe` is set. An answer in which a private key or a secret
  * of the request can be seen is PERMISSION_DENIED. At most 1000 mutating requests and sends in one scope.
