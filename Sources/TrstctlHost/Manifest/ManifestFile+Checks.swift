@@ -96,31 +96,6 @@ extension ManifestFile {
         return contents
     }
 
-    /// How old a change must be before the bytes that were read count, in milliseconds.
-    private static let settling: Int64 = 10
-
-    /// Refuses bytes that somebody was writing while they were read.
-    ///
-    /// The kernel sets a file's time when a write(2) begins, not when its bytes are there: a reading in the middle of one
-    /// meets the same time before and after. So a file that was just changed is read again a little later, and has to
-    /// be the same. A file that was renamed into place needs none of this, but cannot be told from it.
-    static func checkSettled(
-        _ contents: [UInt8], _ status: stat, of descriptor: Int32, file: String
-    ) throws(ManifestError) {
-        var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
-        let seconds = Int64(now.tv_sec).subtractingReportingOverflow(Int64(status.st_mtim.tv_sec))
-        // Also one from the future: the clocks of file servers differ.
-        if !seconds.overflow, (-60...1).contains(seconds.partialValue) {
-            let age = seconds.partialValue * 1_000 + Int64(now.tv_nsec - status.st_mtim.tv_nsec) / 1_000_000
-            if age < settling {
-                usleep(useconds_t((settling - max(0, age)) * 1_000))
-                guard try read(descriptor, file: file) == contents else { throw changed(file) }
-            }
-        }
-        guard isSame(status, try self.status(descriptor, file: file)) else { throw changed(file) }
-    }
-
     // The kernel's own name of an open directory: proc(5), /proc/pid/fd.
     static func path(of directory: Int32, file: String) throws(ManifestError) -> AbsolutePath {
         var buffer = [CChar](repeating: 0, count: AbsolutePath.maximumBytes + 1)

@@ -43,8 +43,7 @@ package struct ManifestFile: ~Copyable {
         try checkPermissions(
             try self.status(parent.raw, file: name), of: "its directory \(directory)", file: name)
         try checkPermissions(status, of: "it", file: name)
-        let contents = try read(file.raw, file: name)
-        try checkSettled(contents, status, of: file.raw, file: name)
+        let contents = try whole(file.raw, status, file: name)
         return ManifestFile(
             name: name, given: path, directory: directory, contents: contents, parent: parent, leaf: leaf,
             status: status)
