@@ -18,6 +18,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -204,6 +205,20 @@ int trstctl_undumpable(void) { return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0); }
 
 int trstctl_rename_noreplace(int old_directory, const char *old_name, int new_directory, const char *new_name) {
     return (int)syscall(SYS_renameat2, old_directory, old_name, new_directory, new_name, RENAME_NOREPLACE);
+}
+
+int trstctl_rename_exchange(int old_directory, const char *old_name, int new_directory, const char *new_name) {
+    return renameat2(old_directory, old_name, new_directory, new_name, RENAME_EXCHANGE);
+}
+
+ssize_t trstctl_xattr_names(int file, char *names, size_t size) { return flistxattr(file, names, size); }
+
+ssize_t trstctl_xattr_value(int file, const char *name, void *value, size_t size) {
+    return fgetxattr(file, name, value, size);
+}
+
+int trstctl_xattr_set(int file, const char *name, const void *value, size_t size) {
+    return fsetxattr(file, name, value, size, 0);
 }
 
 int64_t trstctl_monotonic_nanoseconds(void) {

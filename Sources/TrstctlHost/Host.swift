@@ -156,7 +156,7 @@ package struct Host: Sendable {
         _ targets: [Target], _ reconciler: TargetReconciler, _ parallel: Int, _ goal: TargetReconciler.Goal
     ) async -> Result<[TargetReport], TargetConflict> {
         let prepared = await spread(targets, parallel) { await reconciler.prepare($0, goal: goal) }
-        let rules = prepared.map { (name: $0.report.target, write: $0.writes) }
+        let rules = prepared.map { (name: $0.report.target, write: $0.writes, layout: $0.layout) }
         if let conflict = TargetConflict.find(rules) {
             for target in prepared { reconciler.note(conflict, target.report) }
             return .failure(conflict)

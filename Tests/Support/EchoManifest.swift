@@ -10,6 +10,8 @@ package struct EchoManifest {
         package var config: [String: String]
         /// What stands under `probe:`, as YAML.
         package var probe: String?
+        /// What stands under `layout:`.
+        package var layout: String?
 
         /// - Parameters:
         ///   - name: of the target.
@@ -46,7 +48,8 @@ package struct EchoManifest {
         lines += ["credentials:", "  www: { certificate: \(certificate), key: \(key) }", "targets:"]
         for target in targets {
             let config = target.config.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-            let probe = target.probe.map { ", probe: \($0)" } ?? ""
+            let probe =
+                (target.probe.map { ", probe: \($0)" } ?? "") + (target.layout.map { ", layout: \($0)" } ?? "")
             lines.append(
                 "  \(target.name): { connector: \(connector), credential: www, "
                     + "config: { \(config.joined(separator: ", ")) }\(probe) }")

@@ -243,9 +243,9 @@ struct JournalTests {
         _ = try scope(deployment(run)).write(directory["a"], "new")
         let name = try #require(try state.names().first)
         var bytes = try #require(TestDirectory.bytes(state[name]))
-        bytes[11] = 2
+        bytes[11] = 3
         try TestDirectory.write(bytes, to: state[name])
-        #expect { try recovery() } throws: { "\($0)".contains("version 2") }
+        #expect { try recovery() } throws: { "\($0)".contains("version 3") }
     }
 
     @Test("Two deployments of one run cannot change one file, by whatever path, until one is over")

@@ -26,6 +26,7 @@ enum ManifestSample {
             credential: www
             config: { certificate: /etc/nginx/tls/www.crt, key: /etc/nginx/tls/www.key }
             probe: { address: "127.0.0.1:443", server_name: www.example.com }
+            layout: versioned
 
         """
 
@@ -68,6 +69,7 @@ struct ManifestParserTests {
         #expect(edge.probe?.address == (try DialAddress("127.0.0.1:443")))
         #expect(edge.probe?.serverName?.text == "www.example.com")
         #expect(edge.probe?.timeout == 10)
+        #expect(edge.layout == .versioned)
     }
 
     @Test func `A manifest without entries, and one with empty sections, grants nothing`() throws {

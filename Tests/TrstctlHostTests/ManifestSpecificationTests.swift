@@ -42,7 +42,7 @@ struct ManifestSpecificationTests {
         let schema = try specification("manifest.schema.json")
         for key in [
             "signature", "confinement", "script", "acknowledge", "trust", "revoked_sha256", "revoked_keys", "policy",
-            "keys", "not_before", "not_after", "interpreter", "needs_key", "env", "cmd", "credential",
+            "keys", "not_before", "not_after", "interpreter", "needs_key", "env", "cmd", "credential", "layout",
         ] { #expect(schema.contains("\"\(key)\":"), "\(key)") }
     }
 

@@ -90,18 +90,40 @@ struct FaultSite {
         }
     }
 
+    /// How the target's directory begins.
+    enum Layout: Sendable, CaseIterable {
+        /// Its files are replaced one by one.
+        case plain
+        /// `layout: versioned`, before the first deployment: a directory.
+        case takenOver
+        /// `layout: versioned`, later: a link.
+        case versioned
+    }
+
     var site: EchoSite
+    let layout: Layout
     /// The pair that is live before each run, and the one that is deployed.
     private(set) var old = Picture()
     private(set) var new = Picture()
 
-    /// - Parameter command: what the connector runs between the key and the certificate.
+    /// - Parameters:
+    ///   - command: what the connector runs between the key and the certificate.
+    ///   - layout: of the target.
     /// - Throws: when something is not built or cannot be written.
-    init(command: String = "[/bin/true]") async throws {
+    init(command: String = "[/bin/true]", layout: Layout = .plain) async throws {
+        self.layout = layout
         site = try EchoSite()
+        if layout != .plain {
+            site.manifest.targets[0].layout = "versioned"
+            // What becomes of the link's own directory counts too.
+            try FileManager.default.removeItem(atPath: site.command.scratch.file("live"))
+            try site.command.scratch.makeDirectory("live")
+            try site.command.scratch.makeDirectory("live/tls")
+            site.manifest.targets[0].config["state_path"] = site.live("tls/one")
+        }
         site.manifest.targets[0].config.merge(
             [
-                "write_path": site.live("key"), "write_secret": "key", "run": "[/bin/true]",
+                "write_path": path("key"), "write_secret": "key", "run": "[/bin/true]",
                 "rollback": "[/bin/true]",
             ], uniquingKeysWith: { $1 })
         site.manifest.grants.append("process.exec: [[/bin/true], [/bin/false]]")
@@ -117,11 +139,16 @@ struct FaultSite {
         try site.command.write(manifest: site.manifest.text)
     }
 
+    /// The path of a file of the target.
+    func path(_ name: String) -> String { site.live(layout == .plain ? name : "tls/\(name)") }
+
     /// What is in the target's directory now.
     func live() throws -> Picture {
         var picture = Picture()
-        for name in site.files {
-            let stamp = try FileStamp(site.live(name))
+        let directory = URL(fileURLWithPath: path("x")).deletingLastPathComponent().path
+        // Through the link, as a server would.
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory + "/.") {
+            let stamp = try FileStamp(directory + "/./" + name)
             picture.files[name] = stamp.content
             picture.modes[name] = stamp.mode & 0o7777
         }
@@ -131,10 +158,68 @@ struct FaultSite {
     /// Puts a pair there, and forgets all journals.
     func reset() throws {
         for name in site.files { try FileManager.default.removeItem(atPath: site.live(name)) }
+        let directory: String
+        switch layout {
+        case .plain: directory = "live"
+        case .takenOver: directory = try makeDirectories("live/tls")
+        case .versioned:
+            directory = try makeDirectories(
+                "live/.tls.trstctl", "live/.tls.trstctl/\(FaultSite.older)", "live/.tls.trstctl/\(FaultSite.version)")
+            try site.command.scratch.write("older", to: "live/.tls.trstctl/\(FaultSite.older)/key")
+            try #require(symlink(".tls.trstctl/\(FaultSite.version)", site.live("tls")) == 0)
+        }
         for (name, content) in old.files {
-            try site.command.scratch.write(content, to: "live/\(name)", mode: old.modes[name] ?? 0)
+            try site.command.scratch.write(content, to: "\(directory)/\(name)", mode: old.modes[name] ?? 0)
         }
         for name in try journals() { try FileManager.default.removeItem(atPath: "\(journalDirectory)/\(name)") }
+    }
+
+    /// The version that the link leads to before each run.
+    static let version = "20260101T000000Z-00000000"
+
+    /// One that was live earlier.
+    static let older = "20250101T000000Z-00000000"
+
+    private func makeDirectories(_ names: String...) throws -> String {
+        for name in names { try site.command.scratch.makeDirectory(name) }
+        return names.last ?? ""
+    }
+
+    /// What lies around the target's files: the link, and the versions that are kept.
+    struct Surroundings: Equatable {
+        var link: String?
+        var names: Set<String> = []
+        var versions: Set<String> = []
+    }
+
+    func surroundings() throws -> Surroundings {
+        guard layout != .plain else { return Surroundings() }
+        let files = FileManager.default
+        return Surroundings(
+            link: try? files.destinationOfSymbolicLink(atPath: site.live("tls")), names: Set(site.files),
+            versions: Set((try? files.contentsOfDirectory(atPath: site.live(".tls.trstctl"))) ?? []))
+    }
+
+    /// Whether nothing is left of a run that ended with the old pair, or nothing but the version of before with the new one.
+    func isTidy(_ end: String, _ found: Surroundings) -> Bool {
+        var expected = Surroundings()
+        switch (layout, end) {
+        case (.plain, _): break
+        case (.takenOver, "old"): expected.names = ["tls"]
+        case (.versioned, "old"):
+            expected = Surroundings(
+                link: ".tls.trstctl/\(FaultSite.version)", names: ["tls", ".tls.trstctl"],
+                versions: [FaultSite.version, FaultSite.older])
+        default:
+            let live = found.link.map { String($0.dropFirst(".tls.trstctl/".utf8.count)) } ?? ""
+            // A run that ended after its commit leaves what it did not remove to the next one: the oldest, and one that
+            // was visible while the connector's command ran.
+            let others = found.versions.subtracting([live, FaultSite.older])
+            let isBefore = layout == .takenOver || others.contains(FaultSite.version)
+            return found.names == ["tls", ".tls.trstctl"] && found.versions.contains(live) && isBefore
+                && (1...2).contains(others.count) && live != FaultSite.version
+        }
+        return found == expected
     }
 
     var journalDirectory: String { "\(site.command.state)/journal" }

@@ -83,6 +83,12 @@ int trstctl_accept(int socket);
 int trstctl_undumpable(void);
 // renameat2(2) with RENAME_NOREPLACE.
 int trstctl_rename_noreplace(int old_directory, const char *old_name, int new_directory, const char *new_name);
+// renameat2(2) with RENAME_EXCHANGE: each gets the other's name, in one step.
+int trstctl_rename_exchange(int old_directory, const char *old_name, int new_directory, const char *new_name);
+// flistxattr(2), fgetxattr(2), fsetxattr(2)
+ssize_t trstctl_xattr_names(int file, char *names, size_t size);
+ssize_t trstctl_xattr_value(int file, const char *name, void *value, size_t size);
+int trstctl_xattr_set(int file, const char *name, const void *value, size_t size);
 // CLOCK_MONOTONIC in nanoseconds.
 int64_t trstctl_monotonic_nanoseconds(void);
 // strerror_r(3) in its XSI form: fills `text`, always NUL-terminated.

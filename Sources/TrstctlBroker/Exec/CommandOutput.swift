@@ -130,4 +130,7 @@ final class SharedDescriptor: Sendable {
     }
 
     var raw: Int32 { owned.raw }
+
+    /// See `OwnedDescriptor.synchronise`.
+    func synchronise(_ path: AbsolutePath) throws(EffectError) { try owned.synchronise(path) }
 }

@@ -12,15 +12,16 @@ enum FileReading {
     ///
     /// - Parameters:
     ///   - ticket: for reading.
+    ///   - version: the directory in which it lies when its path goes through a layout's link.
     ///   - limit: the most bytes, 0 to 3 MiB; the file's own idea of its size is only a hint.
     /// - Returns: the content, wiped when it is no longer used because it may be a key, and the attributes.
     /// - Throws: `notFound`, `tooLarge`, or what keeps the file from being opened.
     static func read(
-        _ ticket: FileTicket, limit: Int
+        _ ticket: FileTicket, in version: SharedDescriptor? = nil, limit: Int
     ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes) {
         guard ticket.access == .read else { throw .wrongTicket(ticket) }
         do throws(EffectError) {
-            if let result = try content(ticket, limit: limit) { return result }
+            if let result = try content(ticket, in: version, limit: limit) { return result }
         } catch {
             // Where there is no directory, there is no file.
             guard error.code == .noParent else { throw error }
@@ -32,16 +33,17 @@ enum FileReading {
     ///
     /// - Parameters:
     ///   - ticket: for looking.
+    ///   - version: as in `read`.
     ///   - expected: what to compare with; nil compares nothing.
     /// - Returns: the attributes, and whether the content is the expected one.
     /// - Throws: `notFound`, or what keeps the file from being opened.
     static func stat(
-        _ ticket: FileTicket, expected: Bytes? = nil
+        _ ticket: FileTicket, in version: SharedDescriptor? = nil, expected: Bytes? = nil
     ) throws(EffectError) -> (attributes: FileAttributes, isEqual: Bool) {
         guard ticket.access == .stat else { throw .wrongTicket(ticket) }
         let directory: GrantedDirectory
         do throws(EffectError) {
-            directory = try GrantedDirectory(ticket, for: .lookup)
+            directory = try GrantedDirectory(ticket, in: version, for: .lookup)
         } catch {
             throw error.code == .noParent ? .file("", ticket.path, errno: ENOENT) : error
         }
@@ -55,17 +57,23 @@ enum FileReading {
 
     /// The content and attributes, or nil when there is no such file; `noParent` when there is no directory either.
     static func content(
-        _ ticket: FileTicket, limit: Int
+        _ ticket: FileTicket, in version: SharedDescriptor? = nil, limit: Int
     ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes)? {
-        let directory = try GrantedDirectory(ticket, for: .lookup)
+        try content(in: try GrantedDirectory(ticket, in: version, for: .lookup), limit: limit)
+    }
+
+    /// The content and attributes of a directory's file, or nil when there is none.
+    static func content(
+        in directory: borrowing GrantedDirectory, limit: Int
+    ) throws(EffectError) -> (content: Bytes, attributes: FileAttributes)? {
         guard let file = try directory.openForReading() else { return nil }
-        let tooLarge = EffectError(
-            .tooLarge, object: ticket.path.description, "\(ticket.path) is longer than \(limit) bytes")
+        let path = directory.path
+        let tooLarge = EffectError(.tooLarge, object: path.description, "\(path) is longer than \(limit) bytes")
         let hint = Int(clamping: file.attributes.size)
         guard hint <= limit else { throw tooLarge }
         var buffer = WipedBuffer(capacity: hint + 1, limit: limit + 1)
         while true {
-            let got = try buffer.append { free throws(EffectError) in try file.read(into: free, ticket.path) }
+            let got = try buffer.append { free throws(EffectError) in try file.read(into: free, path) }
             guard let got, buffer.count <= limit else { throw tooLarge }
             guard got > 0 else { break }
         }

@@ -42,6 +42,7 @@ enum FileWriting {
     ///   - ticket: for writing, or, to undo a removal, for removing.
     ///   - replacement: what the file will be.
     ///   - name: of the temporary file, see `TemporaryFile`.
+    ///   - version: the directory in which it lies when its path goes through a layout's link.
     ///   - unsynced: gets the directory; the write survives a power loss once that is synchronised.
     ///   - observer: for tests; an error that it throws stops the write there.
     /// - Returns: the attributes before, nil when there was no file, and after.
@@ -49,9 +50,10 @@ enum FileWriting {
     @discardableResult
     static func write(
         _ ticket: FileTicket, _ replacement: FileReplacement, through name: Bytes,
-        into unsynced: inout UnsyncedDirectories, observer: WriteObserver = { _, _ throws(EffectError) in }
+        in version: SharedDescriptor? = nil, into unsynced: inout UnsyncedDirectories,
+        observer: WriteObserver = { _, _ throws(EffectError) in }
     ) throws(EffectError) -> (before: FileAttributes?, after: FileAttributes) {
-        let directory = try directory(ticket)
+        let directory = try directory(ticket, version)
         let existing = try directory.replaceable()
         let temporary = try TemporaryFile(in: directory, named: name)
         let after: FileAttributes
@@ -81,10 +83,13 @@ enum FileWriting {
     ///
     /// - Parameters:
     ///   - ticket: for removing, or, to undo a creation, for writing.
+    ///   - version: as in `write`.
     ///   - unsynced: gets the directory; the removal survives a power loss once that is synchronised.
     /// - Throws: `notFound` when there is none.
-    static func remove(_ ticket: FileTicket, into unsynced: inout UnsyncedDirectories) throws(EffectError) {
-        let directory = try directory(ticket)
+    static func remove(
+        _ ticket: FileTicket, in version: SharedDescriptor? = nil, into unsynced: inout UnsyncedDirectories
+    ) throws(EffectError) {
+        let directory = try directory(ticket, version)
         guard try directory.replaceable() != nil else { throw .file("", ticket.path, errno: ENOENT) }
         let (result, error) = directory.leaf.withCString { (unlinkat(directory.descriptor.raw, $0, 0), errno) }
         guard result == 0 else { throw .file("cannot remove", ticket.path, errno: error) }
@@ -94,18 +99,24 @@ enum FileWriting {
     /// Tells whether a write or removal would reach the file, without doing it.
     ///
     /// - Returns: the attributes of the file as it is, nil when there is none.
-    static func rehearse(_ ticket: FileTicket) throws(EffectError) -> FileAttributes? {
-        let directory = try directory(ticket)
+    static func rehearse(
+        _ ticket: FileTicket, in version: SharedDescriptor? = nil
+    ) throws(EffectError) -> FileAttributes? {
+        let directory = try directory(ticket, version)
         let existing = try directory.replaceable()
+        // A version is replaced as a whole, so its own directory needs not be writable.
+        guard version == nil else { return existing }
         guard faccessat(directory.descriptor.raw, ".", W_OK | X_OK, AT_EACCESS) == 0 else {
             throw .file("cannot write in the directory of", ticket.path, errno: errno)
         }
         return existing
     }
 
-    private static func directory(_ ticket: FileTicket) throws(EffectError) -> GrantedDirectory {
+    private static func directory(
+        _ ticket: FileTicket, _ version: SharedDescriptor?
+    ) throws(EffectError) -> GrantedDirectory {
         guard ticket.access == .write || ticket.access == .remove else { throw .wrongTicket(ticket) }
-        return try GrantedDirectory(ticket, for: .change)
+        return try GrantedDirectory(ticket, in: version, for: .change)
     }
 }
 
@@ -117,11 +128,15 @@ extension GrantedDirectory {
     /// Looks at what is there and refuses what must not be replaced; nil when there is nothing.
     fileprivate borrowing func replaceable() throws(EffectError) -> FileAttributes? {
         guard let existing = try inspect() else { return nil }
-        guard existing.mode & 0o7000 == 0 else {
-            throw EffectError(
-                .privileged, object: path.description,
-                "\(path) has a set-user-id, set-group-id or sticky bit, and is not touched", fix: "chmod a-st \(path)")
-        }
+        guard existing.mode & 0o7000 == 0 else { throw .privilegedFile(path) }
         return existing
+    }
+}
+
+extension EffectError {
+    static func privilegedFile(_ path: AbsolutePath) -> EffectError {
+        EffectError(
+            .privileged, object: path.description,
+            "\(path) has a set-user-id, set-group-id or sticky bit, and is not touched", fix: "chmod a-st \(path)")
     }
 }

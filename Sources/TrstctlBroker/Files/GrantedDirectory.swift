@@ -35,17 +35,8 @@ struct GrantedDirectory: ~Copyable {
         }
         let path = ticket.path
         let flags = (use == .change ? O_RDONLY : Int32(TRSTCTL_O_PATH)) | O_DIRECTORY
-        let below = ticket.relative.dropLast()
         do throws(EffectError) {
-            let root = try open(
-                AT_FDCWD, ticket.root.bytes, flags: below.isEmpty ? flags : Int32(TRSTCTL_O_PATH) | O_DIRECTORY,
-                resolve: UInt64(TRSTCTL_RESOLVE_NO_MAGICLINKS), path)
-            if below.isEmpty {
-                descriptor = root
-            } else {
-                let relative = Bytes(Array(below.map(\.array).joined(separator: [UInt8(ascii: "/")])))
-                descriptor = try open(root.raw, relative, flags: flags, resolve: GrantedDirectory.resolution, path)
-            }
+            descriptor = try openGranted(ticket.root, below: Array(ticket.relative.dropLast()), flags: flags, path)
         } catch {
             throw error.code == .notFound ? .noParent(path) : error
         }
@@ -53,11 +44,64 @@ struct GrantedDirectory: ~Copyable {
         self.path = path
     }
 
+    /// A directory of a version, which the host opened when it found where the layout's link leads.
+    ///
+    /// - Parameters:
+    ///   - version: open for reading.
+    ///   - leaf: the name of the file.
+    ///   - path: the file's path through the link.
+    /// - Throws: when there is no descriptor left.
+    init(version: SharedDescriptor, leaf: Bytes, path: AbsolutePath) throws(EffectError) {
+        let raw = version.raw
+        do throws(SystemError) {
+            descriptor = OwnedDescriptor(try retryingInterrupts("fcntl") { fcntl(raw, F_DUPFD_CLOEXEC, 3) })
+        } catch {
+            throw .file("cannot open the directory of", path, errno: error.errno)
+        }
+        self.leaf = leaf
+        self.path = path
+    }
+
+    /// The directory of a ticket's file: where its path leads, or the version in which it lies.
+    init(_ ticket: borrowing FileTicket, in version: SharedDescriptor?, for use: Use) throws(EffectError) {
+        guard let version else {
+            self = try GrantedDirectory(ticket, for: use)
+            return
+        }
+        self = try GrantedDirectory(version: version, leaf: ticket.relative.last ?? Bytes(), path: ticket.path)
+    }
+
     /// Opens the file, or creates one with this name, without following anything.
     borrowing func openFile(_ name: Bytes, flags: Int32, mode: UInt64 = 0) throws(EffectError) -> OwnedDescriptor {
-        try open(
-            descriptor.raw, name, flags: flags | O_NOFOLLOW, mode: mode, resolve: GrantedDirectory.resolution, path)
+        try openBeneath(descriptor.raw, name, flags: flags | O_NOFOLLOW, mode: mode, path)
     }
+}
+
+/// Opens a directory from a point that the operator's text names, and beneath it without following anything.
+///
+/// - Parameters:
+///   - root: links in it are followed, except those of /proc that lead into other processes.
+///   - below: components beneath it.
+///   - flags: of the directory itself.
+///   - path: for errors.
+/// - Returns: the directory.
+/// - Throws: what the system says about it.
+func openGranted(
+    _ root: AbsolutePath, below: [Bytes], flags: Int32, _ path: AbsolutePath
+) throws(EffectError) -> OwnedDescriptor {
+    let first = try open(
+        AT_FDCWD, root.bytes, flags: below.isEmpty ? flags : Int32(TRSTCTL_O_PATH) | O_DIRECTORY,
+        resolve: UInt64(TRSTCTL_RESOLVE_NO_MAGICLINKS), path)
+    guard !below.isEmpty else { return first }
+    return try openBeneath(
+        first.raw, Bytes(Array(below.map(\.array).joined(separator: [UInt8(ascii: "/")]))), flags: flags, path)
+}
+
+/// Opens something beneath a directory without following a link, leaving the directory or crossing a mount.
+func openBeneath(
+    _ directory: Int32, _ name: Bytes, flags: Int32, mode: UInt64 = 0, _ path: AbsolutePath
+) throws(EffectError) -> OwnedDescriptor {
+    try open(directory, name, flags: flags, mode: mode, resolve: GrantedDirectory.resolution, path)
 }
 
 /// openat2(2), close-on-exec, repeated when a signal or a concurrent rename interrupts the resolution.

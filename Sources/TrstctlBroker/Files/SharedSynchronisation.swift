@@ -1,5 +1,6 @@
 import Glibc
 import Synchronization
+import TrstctlPolicy
 import TrstctlSystem
 
 /// Which directory it is, whatever its name.
@@ -8,14 +9,21 @@ struct DirectoryIdentity: Hashable, Sendable {
     let inode: ino_t
 }
 
+extension DirectoryIdentity {
+    /// Asks an open directory; the path is for errors.
+    init(_ descriptor: Int32, _ path: AbsolutePath) throws(EffectError) {
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw .file("cannot look at", path, errno: errno) }
+        (device, inode) = (status.st_dev, status.st_ino)
+    }
+}
+
 extension GrantedDirectory {
     /// Which directory this is.
     ///
     /// - Throws: what fstat(2) says.
     borrowing func identity() throws(EffectError) -> DirectoryIdentity {
-        var status = stat()
-        guard fstat(descriptor.raw, &status) == 0 else { throw .file("cannot look at", path, errno: errno) }
-        return DirectoryIdentity(device: status.st_dev, inode: status.st_ino)
+        try DirectoryIdentity(descriptor.raw, path)
     }
 }
 

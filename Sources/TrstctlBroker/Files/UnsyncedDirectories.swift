@@ -17,16 +17,21 @@ struct UnsyncedDirectories: Sendable {
 
     /// Notes a directory; or makes it durable at once, when there are many.
     mutating func add(_ directory: borrowing GrantedDirectory) throws(EffectError) {
-        let identity = try directory.identity()
+        try add(directory.descriptor, directory.path)
+    }
+
+    /// Notes an open directory; the path is for errors.
+    mutating func add(_ directory: borrowing OwnedDescriptor, _ path: AbsolutePath) throws(EffectError) {
+        let identity = try DirectoryIdentity(directory.raw, path)
         guard directories[identity] == nil else { return }
         guard directories.count < UnsyncedDirectories.limit else {
-            return try directory.descriptor.synchronise(directory.path)
+            return try directory.synchronise(path)
         }
         do throws(SystemError) {
-            let copy = try directory.descriptor.duplicate()
-            directories[identity] = (SharedDescriptor(copy.release()), directory.path)
+            let copy = try directory.duplicate()
+            directories[identity] = (SharedDescriptor(copy.release()), path)
         } catch {
-            try directory.descriptor.synchronise(directory.path)
+            try directory.synchronise(path)
         }
     }
 

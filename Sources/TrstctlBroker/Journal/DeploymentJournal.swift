@@ -52,6 +52,62 @@ package final class DeploymentJournal: Sendable {
         }
     }
 
+    /// Makes durable that a version of a directory is made; it may be made when this has returned.
+    ///
+    /// - Parameters:
+    ///   - version: which, and what it was made from.
+    ///   - opened: its layout.
+    ///   - source: the directory whose files it begins with.
+    /// - Throws: also when another deployment of this run changes files there.
+    func willStage(
+        _ version: StagedVersion, _ opened: OpenedLayout, _ source: SharedDescriptor
+    ) throws(EffectError) {
+        let layout = version.layout
+        let link = layout.link
+        try claim(layout.leaf, in: opened.parent.raw, link)
+        try claim(RunJournal.everything, in: source.raw, link)
+        do throws(SystemError) {
+            let (file, position) = try state.withLock { state throws(SystemError) in
+                let file = try begun(&state)
+                return (file, try file.append(JournalRecord.stage(id, version)))
+            }
+            try file.synchronise(upTo: position)
+        } catch {
+            throw EffectError(
+                error.isWantOfSpace ? .noSpace : .system, object: link.description,
+                "a version of \(link) cannot be journaled, so it is not made: \(error)",
+                fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
+        }
+    }
+
+    /// Takes a version for this deployment, so that no other one changes files in it by another path.
+    func claim(_ version: SharedDescriptor, of layout: VersionedLayout) throws(EffectError) {
+        try claim(RunJournal.everything, in: version.raw, layout.link)
+    }
+
+    /// Notes what a file of a version will be, which becomes durable with `settle`.
+    func willChangeVersion(_ change: FileChange) throws(EffectError) {
+        do throws(SystemError) {
+            try state.withLock { state throws(SystemError) in
+                _ = try begun(&state).append(JournalRecord.change(id, change))
+            }
+        } catch {
+            throw EffectError(
+                error.isWantOfSpace ? .noSpace : .system, object: change.ticket.path.description,
+                "what \(change.ticket.path) will be cannot be journaled, so it is not changed: \(error)",
+                fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
+        }
+    }
+
+    /// Makes everything that was noted durable.
+    func settle() throws(EffectError) {
+        do throws(SystemError) {
+            try state.withLock { $0.file }?.synchronise()
+        } catch {
+            throw EffectError(.system, object: run.path, "the journal cannot be made durable: \(error)")
+        }
+    }
+
     /// Notes that a command is run, which may make the target use its files.
     ///
     /// Not made durable: after a power loss nothing uses the files of before.
@@ -98,12 +154,15 @@ package final class DeploymentJournal: Sendable {
     /// Two deployments must not change one file: neither could be undone alone.
     private func claim(_ ticket: FileTicket) throws(EffectError) {
         let directory = try GrantedDirectory(ticket, for: .lookup)
-        guard let owner = run.claim(directory.leaf, in: try directory.identity(), for: id, target: header.target) else {
-            return
-        }
+        try claim(directory.leaf, in: directory.descriptor.raw, ticket.path)
+    }
+
+    private func claim(_ name: Bytes, in directory: Int32, _ path: AbsolutePath) throws(EffectError) {
+        let place = try DirectoryIdentity(directory, path)
+        guard let owner = run.claim(name, in: place, for: id, target: header.target) else { return }
         throw EffectError(
-            .exists, object: ticket.path.description,
-            "\(ticket.path) is being changed by the deployment to \(owner), so that to \(header.target) may not",
+            .exists, object: path.description,
+            "\(path) is being changed by the deployment to \(owner), so that to \(header.target) may not",
             fix: "give the targets \(owner) and \(header.target) different files")
     }
 }

@@ -11,6 +11,10 @@ package struct InterruptedDeployment: Sendable {
         let before: StoredRecord.Change.Before
         /// Names under which temporary files may have been left.
         var temporaries: Set<Bytes>
+        /// Whether it lies in a version of a directory, which is undone as a whole.
+        var isInVersion: Bool {
+            if case .inVersion = before { true } else { false }
+        }
         /// The digests of what it was made to contain; nil stands for its removal.
         var after: Set<[UInt8]?>
     }
@@ -20,6 +24,8 @@ package struct InterruptedDeployment: Sendable {
     package let header: DeploymentHeader
     /// In the order of their first change.
     var files: [File] = []
+    /// The versions of a directory that it made, or was about to make.
+    var versions: [StagedVersion] = []
     /// Whether a command was run.
     package var hasRun = false
 
@@ -29,7 +35,7 @@ package struct InterruptedDeployment: Sendable {
     }
 
     /// Whether a file may have been changed.
-    package var hasChanges: Bool { !files.isEmpty }
+    package var hasChanges: Bool { !files.isEmpty || !versions.isEmpty }
 
     mutating func note(_ change: StoredRecord.Change) {
         if let index = files.firstIndex(where: { $0.path == change.path }) {

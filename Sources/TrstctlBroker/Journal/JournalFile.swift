@@ -8,7 +8,8 @@ import TrstctlSystem
 enum JournalFormat {
     /// The first bytes of every journal.
     static let magic = Array("TRSTCTLJ".utf8)
-    static let version: UInt32 = 1
+    /// 2 has versions of directories; 1 is read as well.
+    static let version: UInt32 = 2
     /// Bytes of the header: magic, version, salt, check, zeros.
     static let headerBytes: Int64 = 64
     static let saltBytes = 16
@@ -19,7 +20,7 @@ enum JournalFormat {
     static let maximumBody = (16 << 20) + (64 << 10)
 
     /// A header.
-    static func header(_ salt: [UInt8]) -> [UInt8]? {
+    static func header(_ salt: [UInt8], _ version: UInt32 = version) -> [UInt8]? {
         let checked = magic + bigEndian(version) + salt
         guard let check = checked.withUnsafeBytes({ check($0) }) else { return nil }
         return checked + check + [UInt8](repeating: 0, count: Int(headerBytes) - checked.count - check.count)

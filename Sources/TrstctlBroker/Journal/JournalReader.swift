@@ -18,6 +18,7 @@ enum StoredRecord: Sendable {
         enum Before: Sendable {
             case absent
             case file(StoredFile)
+            case inVersion
         }
 
         var path: AbsolutePath
@@ -32,6 +33,7 @@ enum StoredRecord: Sendable {
     case change(Change)
     case run
     case end
+    case stage(StagedVersion)
 }
 
 /// Reads a journal record by record.
@@ -69,10 +71,10 @@ struct JournalReader {
         let bytes = header.array
         guard bytes.starts(with: JournalFormat.magic) else { throw .notAJournal }
         let version = bytes[8..<12].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
-        guard version == JournalFormat.version else { throw .version(version) }
+        guard (1...JournalFormat.version).contains(version) else { throw .version(version) }
         salt = Array(bytes[12..<12 + JournalFormat.saltBytes])
         // A damaged salt would make every record look as if it had never been written.
-        guard bytes == JournalFormat.header(salt) else { throw .damaged(position: 0) }
+        guard bytes == JournalFormat.header(salt, version) else { throw .damaged(position: 0) }
     }
 
     /// The next record and the number of its deployment; nil at the end.
@@ -152,6 +154,7 @@ private struct JournalDecoder {
         case .begin: begin().map { .begin($0) }
         case .change: change().map { .change($0) }
         case .run: .run
+        case .stage: stage().map { .stage($0) }
         case .end: number().flatMap { DeploymentEnd(rawValue: UInt8(clamping: $0)) }.map { _ in .end }
         case nil: nil
         }
@@ -208,9 +211,21 @@ private struct JournalDecoder {
             else { return nil }
             change.before = .file(
                 StoredFile(position: position + Int64(offset), count: Int(count), mode: mode, uid: uid, gid: gid))
+        case 3: change.before = .inVersion
         default: return nil
         }
         return change
+    }
+
+    private mutating func stage() -> StagedVersion? {
+        guard let link = bytes().flatMap({ try? AbsolutePath($0) }),
+            let root = bytes().flatMap({ try? AbsolutePath($0) }),
+            let layout = try? VersionedLayout(link: link, root: root),
+            let name = bytes().flatMap({ VersionName($0) }), let before = bytes().flatMap({ VersionName($0) }),
+            let isDirectory = number()
+        else { return nil }
+        let origin = VersionOrigin(present: isDirectory == 1 ? .directory : .version(before), name: before)
+        return StagedVersion(layout: layout, name: name, origin: origin)
     }
 
     private mutating func take(_ count: Int) -> Bytes? {

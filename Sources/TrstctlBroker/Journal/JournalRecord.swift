@@ -66,6 +66,8 @@ struct FileChange: Sendable {
     enum Before: Sendable {
         case absent
         case file(FileState)
+        /// It lies in a version of a directory, and what was before is another version.
+        case inVersion
     }
 
     var ticket: FileTicket
@@ -77,12 +79,21 @@ struct FileChange: Sendable {
     var after: [UInt8]?
 }
 
+/// A version that is about to be made.
+struct StagedVersion: Hashable, Sendable {
+    var layout: VersionedLayout
+    var name: VersionName
+    /// What the layout's path was before the deployment.
+    var origin: VersionOrigin
+}
+
 /// The kinds of record; the number is the first byte of a record's body.
 enum JournalRecord: UInt8 {
     case begin = 1
     case change = 2
     case run = 3
     case end = 4
+    case stage = 5
 
     static func begin(_ id: UInt32, _ header: DeploymentHeader) -> Bytes {
         var encoder = JournalEncoder(.begin, id, capacity: 512)
@@ -126,7 +137,18 @@ enum JournalRecord: UInt8 {
             encoder.put(UInt32(2))
             for number in [state.mode, state.uid, state.gid] { encoder.put(number) }
             encoder.put(state.content)
+        case .inVersion: encoder.put(UInt32(3))
         }
+        return encoder.bytes()
+    }
+
+    static func stage(_ id: UInt32, _ version: StagedVersion) -> Bytes {
+        var encoder = JournalEncoder(.stage, id, capacity: 4_608)
+        encoder.put(version.layout.link.bytes)
+        encoder.put(version.layout.root.bytes)
+        encoder.put(version.name.bytes)
+        encoder.put(version.origin.name.bytes)
+        encoder.put(UInt32(version.origin.present == .directory ? 1 : 0))
         return encoder.bytes()
     }
 

@@ -92,6 +92,7 @@ package final class JournalRecovery: Sendable {
                 open[id] = InterruptedDeployment(id: id, header: header)
             case .change(let change): open[id]?.note(change)
             case .run: open[id]?.hasRun = true
+            case .stage(let version): open[id]?.versions.append(version)
             case .end: open[id] = nil
             }
         }
@@ -105,7 +106,13 @@ package final class JournalRecovery: Sendable {
     package func putBack(_ deployment: InterruptedDeployment) -> RecoveredFiles {
         var result = RecoveredFiles()
         var unsynced = UnsyncedDirectories()
-        for file in deployment.files.reversed() {
+        do throws(EffectError) {
+            try putBackVersions(deployment, &result)
+        } catch {
+            result.failures.append(error)
+            result.onDisk += deployment.versions.prefix(1).map { "\($0.layout.link): \(error.message)" }
+        }
+        for file in deployment.files.reversed() where !file.isInVersion {
             do throws(EffectError) {
                 try putBack(file, &result, &unsynced)
             } catch {
@@ -148,6 +155,65 @@ package final class JournalRecovery: Sendable {
         _ = try FileState.restore(
             before, ticket, limit: limits.restorableFile, through: temporary ?? Bytes(), into: &unsynced)
         result.restored.append(file.path)
+    }
+
+    /// Points the link of a versioned directory back to the version of before, and removes the deployment's versions.
+    private func putBackVersions(
+        _ deployment: InterruptedDeployment, _ result: inout RecoveredFiles
+    ) throws(EffectError) {
+        guard let first = deployment.versions.first else { return }
+        let opened = try OpenedLayout(first.layout)
+        let made = Set(deployment.versions.map(\.name))
+        let edited = try edited(deployment, opened, made, first.origin)
+        var kept: VersionName?
+        switch try opened.putBack(to: first.origin, from: made) {
+        case .unchanged: break
+        case .putBack(let live):
+            for file in edited {
+                result.foreign.append("\(file), kept in \(first.layout.store)/\(live)")
+                kept = live
+            }
+            result.restored += deployment.files.reversed().filter(\.isInVersion).map(\.path)
+        case .foreign:
+            result.foreign.append("\(first.layout.link): no longer a link that the deployment made")
+            result.onDisk.append("\(first.layout.link): no longer a link that the deployment made")
+        }
+        try opened.discard(made, first.origin, keeping: kept)
+    }
+
+    /// The files of the deployment's visible version that are neither as it made them nor as they were before.
+    private func edited(
+        _ deployment: InterruptedDeployment, _ opened: OpenedLayout, _ made: Set<VersionName>, _ origin: VersionOrigin
+    ) throws(EffectError) -> [String] {
+        guard case .version(let live)? = try? opened.present(), made.contains(live) else { return [] }
+        let version = try opened.open(.version(live))
+        let before = try opened.open(.version(origin.name))
+        var edited: [String] = []
+        for name in try DirectoryNames.read(version, limit: 4_096, opened.layout.link) {
+            let path = try opened.layout.path(name)
+            do throws(EffectError) {
+                guard let present = try digest(version, name, path) else { continue }
+                let known = deployment.files.first { $0.path == path }?.after ?? []
+                if known.contains(present) { continue }
+                if try digest(before, name, path) == present { continue }
+                edited.append("\(path)")
+            } catch {
+                // What cannot be read is no proof of a change; what no deployment makes is.
+                guard error.isDenial || error.code == .tooLarge else { throw error }
+                edited.append("\(path) (\(error.message))")
+            }
+        }
+        return edited
+    }
+
+    private func digest(
+        _ version: SharedDescriptor, _ name: Bytes, _ path: AbsolutePath
+    ) throws(EffectError) -> [UInt8]? {
+        let file = try GrantedDirectory(version: version, leaf: name, path: path)
+        guard let (content, _) = try FileReading.content(in: file, limit: ScopeLimits().restorableFile) else {
+            return nil
+        }
+        return try digest(FileState(content: content, mode: 0, uid: 0, gid: 0), path)
     }
 
     private func before(_ file: InterruptedDeployment.File) throws(EffectError) -> FileState? {

@@ -74,13 +74,22 @@ package final class RunJournal: Sendable {
         }
     }
 
-    /// Takes a file for a deployment, until it is over.
+    /// In a claim, all files of the directory; never a file's name.
+    static let everything = Bytes()
+
+    /// Takes a file for a deployment, or with `everything` all files of the directory, until it is over.
     ///
     /// - Returns: the target that has it already; nil when it is this deployment's now.
     func claim(_ name: Bytes, in directory: DirectoryIdentity, for id: UInt32, target: String) -> String? {
         state.withLock { state in
             let claim = Claim(directory: directory, name: name)
-            if let owner = state.claims[claim], owner.id != id { return owner.target }
+            for owner in [state.claims[claim], state.claims[Claim(directory: directory, name: RunJournal.everything)]] {
+                if let owner, owner.id != id { return owner.target }
+            }
+            if name == RunJournal.everything {
+                let other = state.claims.first { $0.key.directory == directory && $0.value.id != id }
+                if let other { return other.value.target }
+            }
             state.claims[claim] = (id, target)
             return nil
         }

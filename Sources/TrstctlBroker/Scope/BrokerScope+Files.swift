@@ -19,7 +19,7 @@ extension BrokerScope {
                 result: .readFile(Wire.ReadFileResponse(content: state.content, info: state.info)),
                 bytes: state.content.count)
         }
-        let (content, attributes) = try FileReading.read(ticket, limit: limit)
+        let (content, attributes) = try FileReading.read(ticket, in: try version(of: ticket), limit: limit)
         try secrets.refuseKey(in: content, "\(ticket.path)")
         return Effect(
             result: .readFile(Wire.ReadFileResponse(content: content, info: attributes.info)), bytes: content.count)
@@ -34,7 +34,8 @@ extension BrokerScope {
             let isEqual = expected.map { isEqualInConstantTime(state.content, $0) } ?? false
             return Effect(result: .stat(Wire.StatResponse(info: state.info, contentEqual: isEqual)))
         }
-        let (attributes, isEqual) = try FileReading.stat(ticket, expected: expected)
+        let (attributes, isEqual) = try FileReading.stat(
+            ticket, in: try version(of: ticket), expected: expected)
         return Effect(result: .stat(Wire.StatResponse(info: attributes.info, contentEqual: isEqual)))
     }
 
@@ -62,7 +63,8 @@ extension BrokerScope {
         try SecretSource.checkMode(replacement.content, mode, ticket.path)
         try willChange(entry, to: replacement.content, in: &journal)
         let (before, after) = try FileWriting.write(
-            ticket, replacement, through: entry.temporary, into: &journal.unsynced)
+            ticket, replacement, through: entry.temporary, in: try stage(entry, in: &journal),
+            into: &journal.unsynced)
         journal.note(
             ticket.path,
             FileState(
@@ -75,7 +77,7 @@ extension BrokerScope {
         _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
     ) throws(EffectError) -> Bool {
         guard !journal.isClosed else { throw .scopeOver }
-        _ = try FileWriting.rehearse(ticket)
+        try rehearse(ticket, in: &journal)
         let present = try journal.keep(ticket).after
         try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
         journal.note(
@@ -101,15 +103,17 @@ extension BrokerScope {
 
     private func remove(_ ticket: FileTicket, in journal: inout FileJournal) throws(EffectError) {
         guard !journal.isClosed else { throw .scopeOver }
-        if rights == .recording { _ = try FileWriting.rehearse(ticket) }
+        if rights == .recording { try rehearse(ticket, in: &journal) }
         let entry = try journal.keep(ticket)
         do throws(EffectError) {
-            if rights == .recording {
+            if rights == .recording || entry.isVersioned {
                 guard entry.after != nil else { throw .file("", ticket.path, errno: ENOENT) }
-            } else {
+            }
+            if rights != .recording {
                 // What is not there needs no place in the durable journal.
                 if entry.after != nil { try willChange(entry, to: nil, in: &journal) }
-                try FileWriting.remove(ticket, into: &journal.unsynced)
+                try FileWriting.remove(
+                    ticket, in: try stage(entry, in: &journal), into: &journal.unsynced)
             }
         } catch {
             // A file that never was takes no place among those that were changed.
@@ -125,14 +129,16 @@ extension BrokerScope {
     ) throws(EffectError) {
         guard let deployment else { return }
         var change = FileChange(ticket: entry.ticket, temporary: entry.temporary)
-        if !entry.isJournaled { change.before = entry.before.map { .file($0) } ?? .absent }
+        if !entry.isJournaled {
+            change.before = entry.isVersioned ? .inVersion : entry.before.map { .file($0) } ?? .absent
+        }
         if let content {
             guard let digest = content.withUnsafeBytes({ SHA256.digest($0) }) else {
                 throw EffectError(.system, object: "\(entry.ticket.path)", "OpenSSL could not hash the content")
             }
             change.after = digest
         }
-        try deployment.willChange(change)
+        try entry.isVersioned ? deployment.willChangeVersion(change) : deployment.willChange(change)
         journal.noteJournaled(entry.ticket.path)
     }
 

@@ -45,17 +45,26 @@ extension BrokerScope {
 
     func putBack(_ paths: Set<AbsolutePath>?, in journal: inout FileJournal) -> RevertReport {
         var report = RevertReport()
-        for entry in journal.newestFirst(paths) {
+        var entries = journal.newestFirst(paths)
+        let isWhole = journal.newestFirst(nil).allSatisfy { entry in
+            !entry.isVersioned || paths?.contains(entry.ticket.path) ?? true
+        }
+        if isWhole {
+            putBackVersions(entries.filter(\.isVersioned), &report, in: &journal)
+            entries.removeAll(where: \.isVersioned)
+        }
+        for entry in entries {
             let path = entry.ticket.path
             do throws(EffectError) {
                 let isChanged =
                     try rights == .recording
                     ? entry.before != entry.after
                     : FileState.restore(
-                        entry.before, entry.ticket, limit: limits.restorableFile, through: entry.temporary,
-                        into: &journal.unsynced)
+                        entry.before, entry.ticket, in: try stage(entry, in: &journal),
+                        limit: limits.restorableFile, through: entry.temporary, into: &journal.unsynced)
                 if isChanged { report.restored.append(path) }
                 journal.forget(path)
+                if entry.isVersioned { journal.noteRevertedInVersion() }
             } catch {
                 report.failures.append(error)
                 report.onDisk.append("\(path): \(FileState.description(of: entry.ticket))")

@@ -42,12 +42,13 @@ package final class BrokerScope: Sendable {
     ///   - limits: bounds on everything together.
     ///   - deployment: the durable journal of the changes.
     ///   - proxy: what requests to public peers go through.
+    ///   - layout: how the target's files lie, when they become visible together.
     ///   - network: for tests.
     ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
     package init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
         planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), deployment: DeploymentJournal? = nil,
-        proxy: RequestProxy? = nil, network: NetworkSettings = NetworkSettings(),
+        proxy: RequestProxy? = nil, layout: VersionedLayout? = nil, network: NetworkSettings = NetworkSettings(),
         observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
         self.network = network
@@ -61,7 +62,7 @@ package final class BrokerScope: Sendable {
         self.deployment = deployment
         self.observer = observer
         ledger = Mutex(ScopeLedger(limits: limits))
-        files = Mutex(FileJournal(limits: limits))
+        files = Mutex(FileJournal(limits: limits, layout: layout))
     }
 
     /// Performs a brokered call and answers it; blocks until it is done, so call it where waiting is allowed.
@@ -152,6 +153,9 @@ package final class BrokerScope: Sendable {
         case (.stat(_, let segments), .file(let ticket)): return try stat(ticket, compareTo: segments)
         case (.writeFile(_, let request), .file(let ticket)): return try writeFile(ticket, request)
         case (.removeFile, .file(let ticket)): return try removeFile(ticket)
+        default: try publish()
+        }
+        switch (request, ticket) {
         case (.exec(let request, let milliseconds, let limit), .exec(let ticket)):
             return try exec(ticket, request, outputLimit: limit, patience.atMost(milliseconds: milliseconds))
         case (.probeTLS(_, let name, let startTLS, let milliseconds), .dial(let ticket)):
@@ -195,7 +199,10 @@ package final class BrokerScope: Sendable {
 
     /// Whether `close` needs neither to wait nor to change anything on disk; only of a scope that is sealed and idle.
     package func closesAtOnce(commit: Bool) -> Bool {
-        files.withLock { ($0.isEmpty || commit || rights == .recording) && $0.unsynced.isEmpty }
+        files.withLock { journal in
+            (journal.isEmpty || commit || rights == .recording) && journal.unsynced.isEmpty
+                && journal.versions?.isUntouched ?? true
+        }
     }
 
     /// Makes the changes final: durable, and for a recovery no longer to be undone.
@@ -204,7 +211,10 @@ package final class BrokerScope: Sendable {
     ///
     /// - Throws: then they can still be undone, and have to be.
     package func commit() throws(EffectError) {
+        try publish()
         try files.withLock { journal throws(EffectError) in
+            // A version that is as the one before is nothing that anybody has to see.
+            if !journal.isPublished { try journal.versions?.restore() }
             try journal.unsynced.synchronise(deployment?.directories)
         }
         try deployment?.end(.committed)
@@ -224,6 +234,7 @@ package final class BrokerScope: Sendable {
         tokens.withLock { $0 = [:] }
         return files.withLock { journal in
             var report = commit ? RevertReport() : putBack(nil, in: &journal)
+            if commit { prune(&report, in: journal) }
             do throws(EffectError) {
                 try journal.unsynced.synchronise()
             } catch {

@@ -11,12 +11,15 @@ struct FileJournal: Sendable {
         var after: FileState?
         /// The name of the temporary file that every write of the file goes through.
         let temporary: Bytes
+        /// Whether it lies in a version of a directory.
+        let isVersioned: Bool
         /// Whether the durable journal has what was before.
         var isJournaled = false
     }
 
     private enum Event: Sendable {
         case file(AbsolutePath)
+        case publish(Wire.Change)
         case run(Wire.Change)
     }
 
@@ -29,9 +32,24 @@ struct FileJournal: Sendable {
     private var settled: [Wire.Change]?
     /// The directories whose changes are not durable yet.
     var unsynced = UnsyncedDirectories()
+    /// The versions of the target's directory; nil when its files are replaced one by one.
+    var versions: VersionedFiles?
+    /// Whether a file of the versioned directory was written since the last time that a version became visible.
+    private var isPending = false
 
-    init(limits: ScopeLimits) {
+    init(limits: ScopeLimits, layout: VersionedLayout?) {
         self.limits = limits
+        versions = layout.map { VersionedFiles($0, limits: limits) }
+    }
+
+    /// The directory in which a file lies; nil for one whose path says it.
+    mutating func version(of path: AbsolutePath) throws(EffectError) -> SharedDescriptor? {
+        guard let layout = versions?.layout, try layout.holds(path) else { return nil }
+        return try versions?.current()
+    }
+
+    private var hasVersionedChanges: Bool {
+        entries.values.contains { $0.isVersioned && $0.before != $0.after }
     }
 
     /// True once nothing may be added any more.
@@ -57,9 +75,10 @@ struct FileJournal: Sendable {
                 .limit, object: object,
                 "a deployment changes at most \(limits.files) files, counting anew those that it put back")
         }
+        let version = try version(of: ticket.path)
         let before: FileState?
         do throws(EffectError) {
-            before = try FileState.present(ticket, limit: limits.restorableFile)
+            before = try FileState.present(ticket, in: version, limit: limits.restorableFile)
         } catch {
             guard error.code == .tooLarge else { throw error }
             throw EffectError(
@@ -72,7 +91,8 @@ struct FileJournal: Sendable {
                 "the files changed so far and \(object) hold more than \(limits.restorable) bytes")
         }
         let entry = Entry(
-            ticket: ticket, before: before, after: before, temporary: try TemporaryFile.name(for: ticket.path))
+            ticket: ticket, before: before, after: before, temporary: try TemporaryFile.name(for: ticket.path),
+            isVersioned: version != nil)
         entries[ticket.path] = entry
         events.append(.file(ticket.path))
         keptBytes += size
@@ -88,6 +108,7 @@ struct FileJournal: Sendable {
     /// Notes what a file is now.
     mutating func note(_ path: AbsolutePath, _ state: FileState?) {
         entries[path]?.after = state
+        if entries[path]?.isVersioned == true { isPending = true }
     }
 
     /// Notes that a command was run, or would be.
@@ -98,6 +119,41 @@ struct FileJournal: Sendable {
     /// Notes that a request was sent, or would be.
     mutating func note(call: String) {
         if !isClosed { events.append(.run(Wire.Change(kind: .call, object: call))) }
+    }
+
+    /// Whether the versioned directory has changes that are to become visible.
+    ///
+    /// Writing what is there already makes none.
+    var isToBePublished: Bool { isPending && (hasVersionedChanges || isPublished) }
+
+    /// Whether a version became visible, or would have.
+    var isPublished: Bool {
+        events.contains { event in
+            if case .publish = event { return true }
+            return false
+        }
+    }
+
+    /// Notes that a version became visible, or would; whether it took the place of a directory.
+    mutating func note(published link: AbsolutePath, overDirectory: Bool) {
+        isPending = false
+        let before = overDirectory ? "directory" : "link to a version"
+        events.append(
+            .publish(
+                Wire.Change(
+                    kind: .replace, object: link.description, before: before, after: "link to a new version")))
+    }
+
+    /// Notes that a file of the versioned directory was put back alone, which makes another version.
+    mutating func noteRevertedInVersion() { isPending = true }
+
+    /// Forgets the versions, because everything in them is as it was.
+    mutating func forgetVersions() {
+        isPending = false
+        events.removeAll { event in
+            if case .publish = event { return true }
+            return false
+        }
     }
 
     /// The entries of these files, or of all, the latest first.
@@ -128,7 +184,7 @@ struct FileJournal: Sendable {
         settled
             ?? events.compactMap { event in
                 switch event {
-                case .run(let change): return change
+                case .run(let change), .publish(let change): return change
                 case .file(let path):
                     guard let entry = entries[path] else { return nil }
                     return FileState.change(of: path, from: entry.before, to: entry.after)

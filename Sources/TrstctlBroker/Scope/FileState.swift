@@ -20,8 +20,12 @@ struct FileState: Equatable, Sendable {
     }
 
     /// What is there now; nil when nothing is, `tooLarge` when there are more bytes than the limit.
-    static func present(_ ticket: FileTicket, limit: Int) throws(EffectError) -> FileState? {
-        guard let (content, attributes) = try FileReading.content(ticket, limit: limit) else { return nil }
+    static func present(
+        _ ticket: FileTicket, in version: SharedDescriptor? = nil, limit: Int
+    ) throws(EffectError) -> FileState? {
+        guard let (content, attributes) = try FileReading.content(ticket, in: version, limit: limit) else {
+            return nil
+        }
         return FileState(content: content, mode: attributes.mode, uid: attributes.uid, gid: attributes.gid)
     }
 
@@ -34,22 +38,22 @@ struct FileState: Equatable, Sendable {
     ///
     /// The temporary file has this name; the directory is given back to be made durable.
     static func restore(
-        _ state: FileState?, _ ticket: FileTicket, limit: Int, through name: Bytes,
-        into unsynced: inout UnsyncedDirectories
+        _ state: FileState?, _ ticket: FileTicket, in version: SharedDescriptor? = nil, limit: Int,
+        through name: Bytes, into unsynced: inout UnsyncedDirectories
     ) throws(EffectError) -> Bool {
         do throws(EffectError) {
-            if try present(ticket, limit: limit) == state { return false }
+            if try present(ticket, in: version, limit: limit) == state { return false }
         } catch {
             // What cannot be read is not what it was; the lines below say why it cannot be replaced either.
         }
         guard let state else {
-            try FileWriting.remove(ticket, into: &unsynced)
+            try FileWriting.remove(ticket, in: version, into: &unsynced)
             return true
         }
         let owner = Wire.FileOwner(uid: state.uid, gid: state.gid)
         try FileWriting.write(
             ticket, FileReplacement(content: state.content, mode: state.mode, owner: owner), through: name,
-            into: &unsynced)
+            in: version, into: &unsynced)
         return true
     }
 }

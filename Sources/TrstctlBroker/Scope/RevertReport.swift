@@ -9,6 +9,9 @@ package struct RevertReport: Hashable, Sendable {
     /// What lies there instead: path, digest (none of a key), mode, owner.
     package var onDisk: [String] = []
 
+    /// What was not removed although nothing needs it any more: earlier versions, which hold keys.
+    package var leftovers: [EffectError] = []
+
     /// True when every file is as it was.
     package var isComplete: Bool { failures.isEmpty }
 }

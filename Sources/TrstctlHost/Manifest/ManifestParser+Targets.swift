@@ -47,7 +47,7 @@ extension ManifestParser {
         let name = try entryName(entry.key.text, "a target", at: entry.keyStart, scope)
         let what = "targets.\(name)"
         let fields = try scope.mapping(
-            entry.value, what, keys: ["connector", "credential", "config", "probe", "proxy"])
+            entry.value, what, keys: ["connector", "credential", "config", "probe", "proxy", "layout"])
         guard let connector = fields["connector"] else {
             throw scope.missing("connector", in: what, at: entry.keyStart)
         }
@@ -72,7 +72,20 @@ extension ManifestParser {
         if let config = fields["config"] { target.config = try self.config(config.value, "\(what).config", scope) }
         if let probe = fields["probe"] { target.probe = try self.probe(probe, "\(what).probe", scope) }
         if let proxy = fields["proxy"] { target.proxy = try self.proxy(proxy, "\(what).proxy", scope) }
+        if let layout = fields["layout"] { target.layout = try self.layout(layout.value, "\(what).layout", scope) }
         return target
+    }
+
+    private static func layout(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> Target.Layout {
+        let text = try scope.text(node, what)
+        guard let layout = Target.Layout(rawValue: text) else {
+            throw scope.error(
+                .wrongType, at: node.start, "expected plain or versioned as \(what), found \"\(printable(text))\"",
+                nextStep: "write layout: versioned to let the files become visible together, or leave it out")
+        }
+        return layout
     }
 
     private static func config(

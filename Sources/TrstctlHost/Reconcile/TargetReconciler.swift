@@ -41,6 +41,8 @@ struct TargetReconciler: Sendable {
         let credential: EntryName
         /// The files that the target may write; empty when it failed.
         var writes: [PathGrant] = []
+        /// How they lie, when they become visible together.
+        var layout: VersionedLayout?
         /// Empty when it failed.
         let work = HeldWork()
         /// When it began.
@@ -78,6 +80,7 @@ struct TargetReconciler: Sendable {
         do throws(Failure) {
             let work = try await prepare(target, goal, &prepared.report)
             prepared.writes = work.grants.write
+            prepared.layout = work.layout
             prepared.work.put(work)
         } catch {
             prepared.report.fail(error, isCancelled: Task.isCancelled)
@@ -146,7 +149,18 @@ struct TargetReconciler: Sendable {
         let (grants, declaration) = try await configure(target, connector)
         return TargetWork(
             target: target, credential: credential, connector: connector, grants: grants,
-            declaration: declaration, timeouts: timeouts, audit: audit, journal: journal)
+            declaration: declaration, timeouts: timeouts, audit: audit, journal: journal,
+            layout: target.layout == .versioned ? try versionedLayout(grants) : nil)
+    }
+
+    private func versionedLayout(_ grants: GrantSet) throws(Failure) -> VersionedLayout {
+        do throws(EffectError) {
+            return try VersionedLayout(grants.write)
+        } catch {
+            throw Failure(
+                stage: .configuration, code: ReasonCode(error), summary: "the files cannot be versioned",
+                detail: "\(error)")
+        }
     }
 
     private func run(_ work: TargetWork, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {

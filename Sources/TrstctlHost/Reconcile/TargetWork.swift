@@ -18,6 +18,8 @@ struct TargetWork: Sendable {
     let timeouts: CallTimeouts
     let audit: AuditLog?
     let journal: RunJournal?
+    /// How its files lie, when they become visible together.
+    let layout: VersionedLayout?
 
     private var deployment: Wire.Deployment { Wire.Deployment(credential, target: target, declaration) }
     /// With the key for a connector that must have it; only Apply, and its rehearsal, carry it.
@@ -61,6 +63,12 @@ struct TargetWork: Sendable {
         defer { noteDenials(scope, "in its rehearsal", &report) }
         let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: true)
         let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
+        do throws(Failure) {
+            if reply.status?.code == .ok { try await publish(scope, .plan) }
+        } catch {
+            _ = await close(scope, commit: false)
+            throw error
+        }
         let changes = scope.changes
         _ = await close(scope, commit: false)
         guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
@@ -88,6 +96,7 @@ struct TargetWork: Sendable {
             }
             // Nothing may change between the proof and the report.
             await seal(scope)
+            try await publish(scope, .apply)
             if target.probe != nil {
                 try await prove()
                 report.isProven = true
@@ -112,7 +121,8 @@ struct TargetWork: Sendable {
             throw failure
         }
         report.changes = scope.changes.map(ChangeReport.init)
-        _ = await close(scope, commit: true)
+        let closing = await close(scope, commit: true)
+        report.warnings += closing?.leftovers.map { "an earlier version, which holds an old key, stays: \($0)" } ?? []
         report.outcome = .deployed
     }
 
@@ -131,6 +141,16 @@ struct TargetWork: Sendable {
         await ScopeRegistry.workers.run { scope.seal() }
     }
 
+    /// Before the proof: what nobody sees cannot be proven.
+    private func publish(_ scope: BrokerScope, _ stage: TargetReport.Stage) async throws(Failure) {
+        guard layout != nil else { return }
+        let failure = await obstacle { () throws(EffectError) in try scope.publish() }
+        guard let failure else { return }
+        throw Failure(
+            stage: stage, code: ReasonCode(failure), summary: "the new files could not be made visible",
+            detail: "\(failure)")
+    }
+
     /// The host's own proof: a TLS handshake that shows the fingerprint, before the deadline.
     func prove() async throws(Failure) {
         guard let probe = target.probe else { return }
@@ -146,18 +166,23 @@ struct TargetWork: Sendable {
 
     /// Makes the deployment final; when that fails, it can still be undone, and is.
     private func commit(_ scope: BrokerScope) async throws(Failure) {
-        let failure = await ScopeRegistry.workers.run { () -> EffectError? in
+        let failure = await obstacle { () throws(EffectError) in try scope.commit() }
+        guard let failure else { return }
+        throw Failure(
+            stage: .apply, code: ReasonCode(failure), summary: "the deployment could not be made durable",
+            detail: "\(failure)")
+    }
+
+    /// What keeps a worker from doing something; nil when nothing did.
+    private func obstacle(_ body: @escaping @Sendable () throws(EffectError) -> Void) async -> EffectError? {
+        await ScopeRegistry.workers.run { () -> EffectError? in
             do throws(EffectError) {
-                try scope.commit()
+                try body()
                 return nil
             } catch {
                 return error
             }
         }
-        guard let failure else { return }
-        throw Failure(
-            stage: .apply, code: ReasonCode(failure), summary: "the deployment could not be made durable",
-            detail: "\(failure)")
     }
 
     // MARK: - Scopes
@@ -172,7 +197,7 @@ struct TargetWork: Sendable {
             rights: rights, grants: grants, declared: declaration.grants,
             secrets: SecretSource(credential, declaration),
             planned: PlannedServing(certificates: served), limits: ScopeLimits(), deployment: journal,
-            proxy: declaration.proxy, observer: observer(name))
+            proxy: declaration.proxy, layout: layout, observer: observer(name))
     }
 
     /// Writes each brokered call into the audit log as it happens.

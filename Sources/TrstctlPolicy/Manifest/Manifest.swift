@@ -72,6 +72,14 @@ package struct Target: Hashable, Sendable {
         }
     }
 
+    /// How a target's files become visible.
+    package enum Layout: String, Hashable, Sendable, CaseIterable {
+        /// One after the other, each in one step.
+        case plain
+        /// Together: their directory is a link to a version of it.
+        case versioned
+    }
+
     /// The target.
     package var name: EntryName
     /// The connector that deploys to it.
@@ -84,6 +92,8 @@ package struct Target: Hashable, Sendable {
     package var probe: Probe?
     /// What the connector's requests go through, if anything.
     package var proxy: Proxy?
+    /// How its files become visible.
+    package var layout = Layout.plain
 
     package init(
         name: EntryName, connector: ConnectorName, credential: EntryName, config: [Field] = [], probe: Probe? = nil

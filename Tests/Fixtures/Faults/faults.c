@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 static atomic_long calls;
@@ -116,6 +117,7 @@ CALL(int, unlinkat, (int d, const char *n, int f), (d, n, f), d, n)
 CALL(int, unlink, (const char *n), (n), AT_FDCWD, n)
 CALL(int, linkat, (int a, const char *b, int c, const char *d, int e), (a, b, c, d, e), c, d)
 CALL(int, symlinkat, (const char *t, int d, const char *n), (t, d, n), d, n)
+CALL(int, fsetxattr, (int f, const char *n, const void *v, size_t s, int e), (f, n, v, s, e), f, NULL)
 CALL(int, mkdir, (const char *n, mode_t m), (n, m), AT_FDCWD, n)
 CALL(int, mkdirat, (int d, const char *n, mode_t m), (d, n, m), d, n)
 

@@ -40,6 +40,11 @@ final class TestDirectory: Sendable {
         try #require(symlink(target, self[name]) == 0)
     }
 
+    /// Where a link leads; nil for what is no link.
+    func link(_ name: String) -> String? {
+        try? FileManager.default.destinationOfSymbolicLink(atPath: self[name])
+    }
+
     func content(_ name: String) -> String? {
         FileManager.default.contents(atPath: self[name]).map { String(decoding: $0, as: UTF8.self) }
     }
