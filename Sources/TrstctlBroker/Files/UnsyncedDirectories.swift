@@ -38,6 +38,7 @@ struct UnsyncedDirectories: Sendable {
     /// Makes all of them durable; what fails stays to be tried again.
     ///
     /// - Parameter shared: lets those who change the same directory at the same time share one fsync(2).
+    /// - Throws: what the first of them that cannot be synchronised says.
     mutating func synchronise(_ shared: SharedSynchronisation? = nil) throws(EffectError) {
         for (identity, (descriptor, path)) in directories {
             do throws(SystemError) {

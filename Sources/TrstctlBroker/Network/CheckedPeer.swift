@@ -5,7 +5,9 @@ import TrstctlSystem
 struct CheckedPeer: Sendable {
     /// What was granted and asked for.
     let address: DialAddress
-    /// The addresses that may be dialled, in the resolver's order; at least one. With a proxy, they are the proxy's.
+    /// The addresses that may be dialled, or with a proxy its own, in the resolver's order.
+    ///
+    /// At least one.
     let addresses: [PeerAddress]
     /// What connects to the peer; nil when the host does it itself.
     let proxy: RequestProxy?

@@ -14,13 +14,12 @@ package struct RequestProxy: Hashable, Sendable {
         authorization = nil
     }
 
-    /// A proxy with basic authentication (RFC 7617).
+    /// A proxy with basic authentication (RFC 7617); nil when the user or the password cannot be sent.
     ///
     /// - Parameters:
     ///   - address: where it listens.
     ///   - user: 1 byte or more without a colon and control characters.
     ///   - password: without control characters.
-    /// - Returns: nil when they cannot be sent.
     package init?(address: DialAddress, user: String, password: Bytes) {
         let name = Bytes(user)
         guard !user.isEmpty, !user.utf8.contains(UInt8(ascii: ":")), HTTPField.isValue(name),

@@ -72,7 +72,7 @@ extension FileState {
 
     // Even the digest of a key stays here: whoever has a candidate could recognise it.
     private var looksSecret: Bool {
-        holdsNamedSecret || content.contains("PRIVATE KEY-----")
+        holdsNamedSecret || content.holds("PRIVATE KEY-----")
     }
 
     /// The file as reports show it: a short digest, but none of a key, mode and owner.
@@ -98,25 +98,5 @@ extension FileState {
     private var digest: String {
         guard let digest = content.withUnsafeBytes({ SHA256.digest($0) }) else { return "sha256:?" }
         return "sha256:" + (SHA256Digest(bytes: digest)?.hex.prefix(12) ?? "?")
-    }
-}
-
-extension Bytes {
-    /// Whether the other bytes, at least one, occur in these.
-    fileprivate func contains(_ other: Bytes) -> Bool {
-        withUnsafeBytes { bytes in
-            other.withUnsafeBytes { wanted in
-                guard let pattern = wanted.baseAddress, let first = wanted.first else { return false }
-                var rest = bytes[...]
-                while rest.count >= wanted.count, let start = UnsafeRawBufferPointer(rebasing: rest).baseAddress,
-                    let found = memchr(start, Int32(first), rest.count)
-                {
-                    rest = rest.dropFirst(UnsafeRawPointer(found) - start)
-                    if rest.count >= wanted.count, memcmp(found, pattern, wanted.count) == 0 { return true }
-                    rest = rest.dropFirst()
-                }
-                return false
-            }
-        }
     }
 }

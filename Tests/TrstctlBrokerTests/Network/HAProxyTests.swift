@@ -19,6 +19,7 @@ final class RealHAProxy {
     /// - Parameters:
     ///   - pem: the file with certificate, chain and key.
     ///   - directory: for its socket and its configuration.
+    /// - Throws: when it does not start.
     init(_ pem: String, in directory: String) throws {
         guard let program = Tool.path("haproxy") else { throw TestPKI.Failure(description: "there is no haproxy") }
         // A free port; nobody else takes it in the moment between.
