@@ -115,7 +115,7 @@ package struct Confinement: Sendable {
 
     /// Goes on without a layer where the mode allows that.
     private mutating func leaveOut(_ layer: Layer, _ reason: String, isFault: Bool = false) throws(ConfinementError) {
-        guard isFault || mode == .bestEffort || !layer.isRequired(of: host) else {
+        guard isFault || mode == .bestEffort else {
             throw ConfinementError(.layer(layer, reason, wayOut: layer.wayOut(for: host)))
         }
         guard planned.remove(layer) != nil else { return }

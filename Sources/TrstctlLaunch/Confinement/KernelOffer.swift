@@ -26,7 +26,7 @@ package struct KernelOffer: Sendable {
     /// True when strict mode starts connectors here.
     package var allowsStrict: Bool {
         Layer.allCases.allSatisfy { layer in
-            !layer.isRequired(of: host) || lines.contains { $0.name == layer.rawValue && $0.isAvailable }
+            lines.contains { $0.name == layer.rawValue && $0.isAvailable }
         }
     }
 
@@ -43,10 +43,7 @@ package struct KernelOffer: Sendable {
             return Line(
                 name: layer.rawValue, isAvailable: true, finding: finding, consequence: "applied to every connector")
         } catch {
-            let consequence =
-                layer.isRequired(of: host)
-                ? "strict mode refuses to start a connector; to change that, \(layer.wayOut(for: host))"
-                : "connectors start without it, and every run says so; to change that, \(layer.wayOut(for: host))"
+            let consequence = "strict mode refuses to start a connector; to change that, \(layer.wayOut(for: host))"
             return Line(name: layer.rawValue, isAvailable: false, finding: "\(error)", consequence: consequence)
         }
     }

@@ -55,10 +55,6 @@ extension Layer {
         }
     }
 
-    /// False where strict mode goes on without it: an unprivileged host has no control groups unless some were delegated
-    /// to it, which is the rule and not the exception.
-    func isRequired(of host: HostPrivilege) -> Bool { !(self == .cgroup && host == .unprivileged) }
-
     /// True for what an unprivileged host can apply in a user namespace only.
     var needsPrivileges: Bool {
         switch self {
@@ -80,7 +76,11 @@ extension Layer {
                 ? "give the host CAP_SYS_ADMIN, CAP_SETUID and CAP_SETGID (a container takes them away), "
                     + "and let it write below /run/trstctl"
                 : "allow unprivileged user namespaces (user.max_user_namespaces, and the distribution's own switch)"
-        case .cgroup: "mount the pids and memory controllers where the host may make a group, or delegate one to it"
+        case .cgroup:
+            host == .root
+                ? "mount the pids and memory controllers where the host may make a group"
+                : "run trstctl as root, or delegate a group with the pids and memory controllers to it (systemd: "
+                    + "Delegate=yes)"
         case .memoryDenyWriteExecute: "use Linux 6.3 or later"
         case .landlock: "use Linux 5.13 or later with `landlock` in the list of /sys/kernel/security/lsm"
         case .seccomp: "use a kernel with CONFIG_SECCOMP_FILTER"
