@@ -96,10 +96,11 @@ struct ExecTests {
 
     @Test("Standard input is what the segments say, secrets included, up to a mebibyte")
     func stdin() throws {
-        let secrets = SecretSource([("key", Bytes(Array("K3Y".utf8), isSecret: true))])
+        // Neither the key nor a field, whose forms do not come back.
+        let secrets = SecretSource([("other", Bytes(Array("K3Y".utf8), isSecret: true))])
         #expect(
-            try run(["/bin/cat"], stdin: [.text("a"), .secret("key", .base64)], secrets: secrets).stdout.text == "aSzNZ"
-        )
+            try run(["/bin/cat"], stdin: [.text("a"), .secret("other", .base64)], secrets: secrets).stdout.text
+                == "aSzNZ")
         let much = String(repeating: "x", count: 1 << 20)
         let response = try run(["/bin/cat"], stdin: [.text(much)], maxOutput: 1_000)
         #expect(response.stdout.count == 1_000 && response.stdoutDropped == UInt64(1 << 20) - 1_000)

@@ -64,6 +64,77 @@ struct KeyMaterialTests {
         #expect(scope.exec(["/bin/cat"], stdin: [.text(String(body.dropLast(8)))]).code == .ok)
     }
 
+    @Test(
+        "Every form in which the host writes a key is recognised, also in a later run",
+        arguments: [TestPKI.Algorithm.ecdsaP256, .rsa2048])
+    func writtenForms(_ algorithm: TestPKI.Algorithm) throws {
+        let pki = try TestPKI()
+        let credential = try pki.issue("www.example.com", algorithm: algorithm)
+        // As ACME clients write it, so that the host's own forms are others than the file's.
+        let key = try credential.identity.keyPEM(.traditional)
+        let source = SecretSource([
+            (name: "key", bytes: key), (name: "certificate", bytes: credential.leaf.pem),
+            (name: "chain", bytes: pki.pem(credential.chain)),
+        ])
+        let encodings: [Wire.SecretReference.Encoding] = [
+            .raw, .base64, .jsonString, .pemPkcs8, .pemSec1, .pemPkcs1, .der, .pkcs12,
+        ]
+        let wrappings: [Wire.SecretReference.Wrapping] = [.wrappingNone, .wrappingBase64, .wrappingJsonString]
+        let profiles: [Wire.SecretReference.Pkcs12Profile] = [.modern, .legacy3des]
+        var count = 0
+        for encoding in encodings {
+            for wrapping in wrappings {
+                for profile in encoding == .pkcs12 ? profiles : [.modern] {
+                    let reference = Wire.SecretReference(
+                        name: "key", encoding: encoding, pkcs12Profile: profile, wrapping: wrapping)
+                    let segment = Wire.Segment(kind: .secret(reference))
+                    guard let form = try? source.assemble([segment], limit: 1 << 20, field: "f") else { continue }
+                    count += 1
+                    try Data([7, 7] + form.array + [7]).write(to: URL(fileURLWithPath: directory["form"]))
+                    let later = try scope(.readOnly, below: [directory.path], secrets: source)
+                    #expect(later.read(directory["form"]).code == .permissionDenied, "\(encoding) \(wrapping)")
+                }
+            }
+        }
+        #expect(count >= 17)
+        // What is public is not taken for it.
+        try Data(credential.leaf.pem.array).write(to: URL(fileURLWithPath: directory["public"]))
+        try Data(credential.leaf.der.array).write(to: URL(fileURLWithPath: directory["der"]))
+        let later = try scope(.readOnly, below: [directory.path], secrets: source)
+        #expect(later.read(directory["public"]).code == .ok && later.read(directory["der"]).code == .ok)
+    }
+
+    @Test(
+        "What a connector had a secret written into it does not read back, in whatever form",
+        arguments: [ScopeRights.mutating, .recording])
+    func provenance(_ rights: ScopeRights) throws {
+        let credential = try TestPKI().issue("www.example.com")
+        let source = SecretSource(
+            [
+                (name: "key", bytes: try credential.identity.keyPEM(.pkcs8)),
+                (name: "certificate", bytes: credential.leaf.pem), (name: "chain", bytes: Bytes()),
+            ], fields: [(name: "password", bytes: Bytes(Array("a password".utf8), isSecret: true))])
+        let scope = try scope(rights, below: [directory.path], secrets: source)
+        let protected = Wire.SecretReference(name: "key", encoding: .pkcs12, passwordName: "password")
+        #expect(scope.write(directory["a"], [Wire.Segment(kind: .secret(protected))]).code == .ok)
+        #expect(scope.read(directory["a"]).code == .permissionDenied)
+        #expect(scope.write(directory["b"], [.secret("password", .base64)]).code == .ok)
+        #expect(scope.read(directory["b"]).code == .permissionDenied)
+        #expect(scope.write(directory["c"], [.secret("certificate")]).code == .ok)
+        #expect(scope.read(directory["c"]).code == .ok)
+    }
+
+    @Test("A secret field's value in base64 is masked in what commands print")
+    func maskedForms() throws {
+        let value = Bytes(Array("s3cr3t-t0ken".utf8), isSecret: true)
+        let source = SecretSource([], fields: [(name: "token", bytes: value)])
+        let scope = try scope(.mutating, below: [directory.path], exec: [["/bin/cat"]], secrets: source)
+        let shown = scope.exec(["/bin/cat"], stdin: [.text("a "), .secret("token", .base64)])
+        #expect(shown.execResponse?.stdout.text == "a \(String(repeating: "*", count: 16))")
+        try directory.file("earlier", "x\(Data(value.array).base64EncodedString())y")
+        #expect(scope.read(directory["earlier"]).code == .permissionDenied)
+    }
+
     @Test("A secret field's value: a file that holds it is refused, a command's output shows asterisks")
     func fields() throws {
         let secrets = SecretSource(

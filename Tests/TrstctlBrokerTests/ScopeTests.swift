@@ -268,4 +268,42 @@ struct ScopeTests {
             _ = scope.close(commit: false)
         }
     }
+
+    @Test("What somebody else changed meanwhile stays when a deployment is undone, and is named")
+    func foreign() throws {
+        try directory.file("a", "old")
+        try directory.file("b", "old")
+        let scope = try open(.mutating)
+        #expect(scope.write(directory["a"], "new").code == .ok)
+        #expect(scope.write(directory["b"], "new").code == .ok)
+        try directory.file("a", "by hand")
+        let report = scope.close(commit: false)
+        #expect(directory.content("a") == "by hand" && directory.content("b") == "old")
+        #expect(report.foreign.count == 1 && report.foreign.first?.hasPrefix(directory["a"]) == true)
+        #expect(report.restored.map(\.description) == [directory["b"]])
+        #expect(report.isComplete && report.overwritten == [])
+    }
+
+    @Test("What a command of the deployment may have changed is put back, and named")
+    func changedByCommand() throws {
+        try directory.file("a", "old")
+        let scope = try TrstctlBrokerTests.scope(.mutating, below: [directory.path], exec: [["/bin/true"]])
+        #expect(scope.write(directory["a"], "new").code == .ok)
+        #expect(scope.exec(["/bin/true"]).code == .ok)
+        try directory.file("a", "by a command")
+        let report = scope.close(commit: false)
+        #expect(directory.content("a") == "old")
+        #expect(report.overwritten.count == 1 && report.foreign == [])
+    }
+
+    @Test(
+        "A command is named as it was run, not as the rule with its holes",
+        arguments: [ScopeRights.recording, .mutating])
+    func commandWithHole(_ rights: ScopeRights) throws {
+        let grants = try GrantSet.parse(exec: [["/bin/echo", "n={int:1..9}"]])
+        let scope = BrokerScope(rights: rights, grants: grants)
+        #expect(scope.exec(["/bin/echo", "n=7"]).code == .ok)
+        #expect(scope.changes.map(\.object) == ["[/bin/echo, \"n=7\"]"])
+        #expect(scope.records.map(\.object) == scope.changes.map(\.object))
+    }
 }

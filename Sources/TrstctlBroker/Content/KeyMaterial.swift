@@ -1,6 +1,6 @@
 import TrstctlCrypto
 import TrstctlPolicy
-package import TrstctlSystem
+import TrstctlSystem
 
 /// Secrets do not travel to connectors: neither the deployment's key, nor one that lies in a file, nor the value of a secret
 /// field.
@@ -10,8 +10,8 @@ extension SecretSource {
 
     /// Refuses to hand out bytes in which a private key, or the value of a secret field, can be seen as it is.
     ///
-    /// For everything whose bytes the connector may use again: files, answers of peers. What was transformed (compressed,
-    /// encrypted, cut in two) is not recognised.
+    /// For everything whose bytes the connector may use again: files, answers of peers. Every form is recognised in which
+    /// this host writes secrets; what somebody else transformed (compressed, encrypted, cut in two) is not.
     ///
     /// - Parameters:
     ///   - content: what would go to the connector.
@@ -19,12 +19,11 @@ extension SecretSource {
     /// - Throws: `holdsKey`, `holdsSecret`.
     func refuseKey(in content: Bytes, _ what: String) throws(EffectError) {
         let fix = "compare it with Stat and compare_to instead of reading it"
-        guard !content.holds("PRIVATE KEY-----"), !keyForms.all.contains(where: { content.holds($0) }) else {
+        guard !content.holds("PRIVATE KEY-----"), !keyForms.occur(in: content) else {
             throw EffectError(
                 .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see", fix: fix)
         }
-        for field in fields {
-            guard let value = recognisable(field), content.holds(value) else { continue }
+        for field in fields where forms(of: field).contains(where: { content.holds($0) }) {
             throw EffectError(
                 .holdsSecret, object: what,
                 "\(what) holds the value of the secret field \(printable(field)), which connectors do not get to see",
@@ -37,7 +36,7 @@ extension SecretSource {
     /// For what is read by people, the output of commands: it may show a password in an error message, and the exit
     /// status must still reach the connector.
     func masked(_ content: Bytes) -> Bytes {
-        let values = fields.compactMap { recognisable($0) }.filter { content.holds($0) }
+        let values = fields.flatMap { forms(of: $0) }.filter { content.holds($0) }
         guard !values.isEmpty else { return content }
         var buffer = WipedBuffer(capacity: content.count, limit: content.count)
         content.withUnsafeBytes { bytes in
@@ -58,8 +57,10 @@ extension SecretSource {
         return buffer.bytes(isSecret: content.isSecret)
     }
 
-    private func recognisable(_ field: String) -> Bytes? {
-        secret(named: field).flatMap { $0.count >= SecretSource.shortestRecognised ? $0 : nil }
+    /// A field's value in the forms in which a connector can have it written; none when it is too short.
+    private func forms(of field: String) -> [Bytes] {
+        guard let value = secret(named: field), value.count >= SecretSource.shortestRecognised else { return [] }
+        return WrittenForms.all(of: field, in: self)
     }
 
     /// Refuses permission bits with which others than the owner and the group could read key material, or others than
@@ -76,19 +77,5 @@ extension SecretSource {
             .looseMode, object: path.description,
             "\(path) would hold a private key with mode 0\(String(mode, radix: 8)); at most 0640 is allowed",
             fix: "set the mode to 0600 or 0640, in the target's configuration or with chmod")
-    }
-}
-
-/// A private key as it is in its file, and as those see it who take the PEM frame or the line breaks away.
-package struct KeyForms: Sendable {
-    let all: [Bytes]
-
-    /// - Parameter key: a PEM block, or anything else that is secret as a whole; without bytes there are no forms.
-    package init(_ key: Bytes) {
-        guard !key.isEmpty, let block = try? PEM.blocks(in: key).first(where: \.isPrivateKey) else {
-            all = key.isEmpty ? [] : [key]
-            return
-        }
-        all = [key, block.contents, base64(block.contents)]
     }
 }

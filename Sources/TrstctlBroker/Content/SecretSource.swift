@@ -43,5 +43,8 @@ package struct SecretSource: Sendable {
     package func secret(named name: String) -> Bytes? { find(name) }
 
     /// How the secret `key` is recognised.
-    var keyForms: KeyForms { knownForms ?? KeyForms(secret(named: "key") ?? Bytes()) }
+    var keyForms: KeyForms {
+        func bytes(_ name: String) -> Bytes { secret(named: name) ?? Bytes() }
+        return knownForms ?? KeyForms(bytes("key"), certificate: bytes("certificate"), chain: bytes("chain"))
+    }
 }

@@ -18,14 +18,14 @@ extension BrokerScope {
             count += 1
             if rights == .recording {
                 _ = try RunnableProgram(ticket, until: patience.deadline)
-                files.withLock { $0.note(command: ticket.grant) }
+                files.withLock { $0.note(command: Operation.exec(argv: ticket.argv).object) }
                 return Effect(result: .exec(Wire.ExecResponse(outcome: .exited, planned: true)), isPlanned: true)
             }
             deployment?.willRun()
             var result = try CommandRun.run(
                 ticket, CommandRequest(stdin: stdin, outputLimit: outputLimit, deadline: patience.deadline),
                 interruption: patience.interruption)
-            files.withLock { $0.note(command: ticket.grant) }
+            files.withLock { $0.note(command: Operation.exec(argv: ticket.argv).object) }
             result.stdout.bytes = secrets.masked(result.stdout.bytes)
             result.stderr.bytes = secrets.masked(result.stderr.bytes)
             try secrets.refuseKey(in: result.stdout.bytes, "the output of \(ticket.program)")

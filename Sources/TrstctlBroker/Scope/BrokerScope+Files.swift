@@ -14,15 +14,25 @@ extension BrokerScope {
                 throw EffectError(
                     .tooLarge, object: ticket.path.description, "\(ticket.path) is longer than \(limit) bytes")
             }
+            try refuseWritten(recorded, ticket.path)
             try secrets.refuseKey(in: state.content, "\(ticket.path)")
             return Effect(
                 result: .readFile(Wire.ReadFileResponse(content: state.content, info: state.info)),
                 bytes: state.content.count)
         }
+        if let entry = files.withLock({ $0[ticket.path] }) { try refuseWritten(entry, ticket.path) }
         let (content, attributes) = try FileReading.read(ticket, in: try version(of: ticket), limit: limit)
         try secrets.refuseKey(in: content, "\(ticket.path)")
         return Effect(
             result: .readFile(Wire.ReadFileResponse(content: content, info: attributes.info)), bytes: content.count)
+    }
+
+    /// Refuses to read back a file into which the connector had a secret written, in whatever form.
+    private func refuseWritten(_ entry: FileJournal.Entry, _ path: AbsolutePath) throws(EffectError) {
+        guard entry.after?.holdsNamedSecret == true else { return }
+        throw EffectError(
+            .holdsKey, object: "\(path)", "\(path) holds a secret that this deployment wrote into it",
+            fix: "compare it with Stat and compare_to instead of reading it")
     }
 
     func stat(_ ticket: FileTicket, compareTo segments: [Wire.Segment]) throws(EffectError) -> Effect {

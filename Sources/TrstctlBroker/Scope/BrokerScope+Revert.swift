@@ -55,6 +55,15 @@ extension BrokerScope {
         }
         for entry in entries {
             let path = entry.ticket.path
+            if let changed = changedByOthers(entry) {
+                // One that a command of this deployment may have changed is this deployment's to put back.
+                guard journal.hasRun else {
+                    report.foreign.append("\(path): \(changed)")
+                    journal.forget(path)
+                    continue
+                }
+                report.overwritten.append("\(path): \(changed)")
+            }
             do throws(EffectError) {
                 let isChanged =
                     try rights == .recording
@@ -71,5 +80,16 @@ extension BrokerScope {
             }
         }
         return report
+    }
+
+    /// What a file is by now, when it holds neither what it held before nor what was written into it.
+    ///
+    /// Files in a version are compared as a whole, see `VersionedFiles`.
+    private func changedByOthers(_ entry: FileJournal.Entry) -> String? {
+        guard rights != .recording, !entry.isVersioned,
+            let present = try? FileState.present(entry.ticket, limit: limits.restorableFile),
+            present.content != entry.after?.content, present.content != entry.before?.content
+        else { return nil }
+        return present.text
     }
 }

@@ -58,6 +58,9 @@ struct FileJournal: Sendable {
     /// True when there is nothing to put back.
     var isEmpty: Bool { entries.isEmpty }
 
+    /// True when a command was run, or a request sent.
+    var hasRun: Bool { events.contains { if case .run = $0 { true } else { false } } }
+
     /// True when a mutation is on record.
     var isChanged: Bool { !events.isEmpty }
 

@@ -6,6 +6,10 @@ package struct RevertReport: Hashable, Sendable {
     package var restored: [AbsolutePath] = []
     /// The files that are not, and why.
     package var failures: [EffectError] = []
+    /// The files that somebody else changed since, which stay as they are, and what they are now.
+    package var foreign: [String] = []
+    /// The files that were put back although a command, or somebody else, had changed them, and what they were.
+    package var overwritten: [String] = []
     /// What lies there instead: path, digest (none of a key), mode, owner.
     package var onDisk: [String] = []
 

@@ -22,7 +22,8 @@ package struct Credential: Sendable {
         self.leaf = leaf
         self.chain = chain
         self.privateKey = privateKey
-        keyForms = KeyForms(privateKey.pem)
+        keyForms = KeyForms(
+            privateKey.pem, certificate: leaf.pem, chain: Bytes(chain.flatMap { $0.pem.array }))
         self.warnings = warnings
     }
 
