@@ -36,10 +36,7 @@ package struct RequestProxy: Hashable, Sendable {
     func leads(to ticket: DialTicket) -> Bool {
         let number: Bytes
         switch ticket.address.host {
-        case .name(let name):
-            // RFC 6761 section 6.3: these are this machine, and no proxy's to look up.
-            let isLocal = name.bytes == "localhost" || name.bytes.array.suffix(10) == Array(".localhost".utf8)[...]
-            return !isLocal && ticket.options.isDisjoint(with: [.privateNetwork, .loopback])
+        case .name: return ticket.options.isDisjoint(with: [.privateNetwork, .loopback])
         case .ipv4(let bytes), .ipv6(let bytes): number = bytes
         }
         return PeerAddress(bytes: number.array, port: ticket.address.port).map { AddressReach($0) } == .everywhere
