@@ -145,7 +145,7 @@ package struct Host: Sendable {
             await pool.stopAll()
             noteUnlockedMemory()
             return RunReport(
-                command: goal == .plan ? "plan" : "apply", targets: try result.get(), connectors: connectors)
+                command: goal == .plan ? "plan" : "apply", targets: result, connectors: connectors)
         }
     }
 
@@ -154,14 +154,14 @@ package struct Host: Sendable {
     /// - Returns: their reports, in the order of the targets.
     private func work(
         _ targets: [Target], _ reconciler: TargetReconciler, _ parallel: Int, _ goal: TargetReconciler.Goal
-    ) async -> Result<[TargetReport], TargetConflict> {
+    ) async -> [TargetReport] {
         let prepared = await spread(targets, parallel) { await reconciler.prepare($0, goal: goal) }
         let rules = prepared.map { (name: $0.report.target, write: $0.writes, layout: $0.layout) }
-        if let conflict = TargetConflict.find(rules) {
-            for target in prepared { reconciler.note(conflict, target.report) }
-            return .failure(conflict)
+        let conflicts = TargetConflict.find(rules)
+        let checked = prepared.enumerated().map { index, target in
+            conflicts[index].map { reconciler.refuse(target, $0) } ?? target
         }
-        return .success(await spread(prepared, parallel) { await reconciler.reconcile($0, goal: goal) })
+        return await spread(checked, parallel) { await reconciler.reconcile($0, goal: goal) }
     }
 
     /// Works on the items, so many at a time.

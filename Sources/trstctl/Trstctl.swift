@@ -98,7 +98,7 @@ struct Trstctl: ParsableCommand {
             output.failure(error, code: "busy")
             return ExitStatusCode.busy
         } catch {
-            output.failure(error, code: error is ManifestError || error is TargetConflict ? "manifest" : "usage")
+            output.failure(error, code: error is ManifestError ? "manifest" : "usage")
             return ExitStatusCode.usage
         }
     }

@@ -8,10 +8,12 @@ Interruption.block()
 StandardStreams.fill()
 
 do {
-    let command = try Trstctl.parseAsRoot()
-    guard let command = command as? any HostCommand else {
-        // The bare command and the group commands have nothing to run: show what there is.
-        throw CleanExit.helpRequest(command)
+    var parsed = try Trstctl.parseAsRoot()
+    guard let command = parsed as? any HostCommand else {
+        // The parser's own commands, `help` among them, know whose help is asked for. The bare command and the groups
+        // have nothing to run, and throw a request for their own.
+        try parsed.run()
+        exit(ExitStatusCode.fine)
     }
     do {
         try Host.checkProcess()
@@ -25,7 +27,7 @@ do {
     let isHelp = Trstctl.exitCode(for: error) == .success
     let text = Trstctl.fullMessage(for: error)
     guard isHelp else {
-        Output.error(text)
+        Output.error(CommandWords.withoutSecrets(text, words: Array(CommandLine.arguments.dropFirst())))
         exit(ExitStatusCode.usage)
     }
     let output = Output(isJSON: false, isVerbose: false)

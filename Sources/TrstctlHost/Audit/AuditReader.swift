@@ -8,8 +8,14 @@ extension Host {
     package func audit(_ query: AuditQuery) throws(StateError) -> AuditResult {
         let directory = StateDirectory(options.stateDirectory).path
         var scan = AuditScan(query)
-        for file in try AuditReader.open(directory) { scan.add(try file.content()) }
-        return scan.result
+        var warnings: [String] = []
+        for file in try AuditReader.open(directory) {
+            scan.add(try file.content())
+            warnings += file.warning.map { [$0] } ?? []
+        }
+        var result = scan.result
+        result.warnings = warnings
+        return result
     }
 }
 
@@ -55,6 +61,19 @@ final class AuditReader {
             throw StateError(description: "\(path) is no regular file, so no audit log: see who put it there")
         }
         status = found
+    }
+
+    /// What makes the file doubtful; nil for one that only its owner, this user or root, could have written and read.
+    ///
+    /// A host refuses to write into such a log; it is shown all the same, because that is how one finds out.
+    var warning: String? {
+        var faults: [String] = []
+        let mode = status.st_mode & 0o7777
+        if mode & 0o077 != 0 { faults.append("is open to others (mode 0\(String(mode, radix: 8)))") }
+        if status.st_uid != geteuid(), status.st_uid != 0 { faults.append("belongs to user \(status.st_uid)") }
+        if status.st_nlink != 1 { faults.append("has \(status.st_nlink) names") }
+        guard !faults.isEmpty else { return nil }
+        return "\(path) \(faults.joined(separator: ", and ")): others may have changed its lines; see who changed it"
     }
 
     /// The newest whole lines, at most twice the bound of a file, because rotation happens a little late.

@@ -7,7 +7,8 @@ package struct AuditQuery: Sendable {
     package var target: String?
     /// Only what was denied or refused.
     package var deniedOnly: Bool
-    /// The newest lines, at most this many.
+    /// At most this many lines: the newest, and of what was denied the newest of each connector, so that a flood of one
+    /// does not hide the others.
     package var last: Int
 
     package init(target: String? = nil, deniedOnly: Bool = false, last: Int = 1_000) {
@@ -22,10 +23,15 @@ package struct AuditResult: Codable, Sendable {
     package var records: [AuditRecord]
     /// Lines that are no audit records: the log was damaged or edited.
     package var damagedLines: Int
+    /// Lines that the query asks for and that are not among the records, by connector: there were more than `last`.
+    package var leftOut: [String: Int]
+    /// What makes the log doubtful: who else could have written it, or read it.
+    package var warnings: [String] = []
 
-    package init(records: [AuditRecord] = [], damagedLines: Int = 0) {
+    package init(records: [AuditRecord] = [], damagedLines: Int = 0, leftOut: [String: Int] = [:]) {
         self.records = records
         self.damagedLines = damagedLines
+        self.leftOut = leftOut
     }
 }
 
@@ -49,13 +55,18 @@ package struct AuditScan {
     private let query: AuditQuery
     private var place = 0
     private var damagedLines = 0
-    private var found: [Line] = []
+    /// The newest of what is asked for, by connector.
+    private var found: [String: [Line]] = [:]
+    /// How many there were, kept or not, by connector.
+    private var counts: [String: Int] = [:]
     /// The connectors that worked on the target, by run.
     private var works: Set<Work> = []
     /// What connectors did before it is known whether they worked on the target; the oldest goes first.
     private var waiting: [Work: [Line]] = [:]
     private var order: [Work] = []
     private var waitingCount = 0
+    /// How many of these were dropped, by connector and run.
+    private var dropped: [Work: Int] = [:]
 
     package init(_ query: AuditQuery) {
         self.query = query
@@ -63,8 +74,30 @@ package struct AuditScan {
 
     /// What was found so far, the oldest first.
     package var result: AuditResult {
-        let newest = found.sorted { $0.place < $1.place }.suffix(max(0, query.last))
-        return AuditResult(records: newest.map(\.record), damagedLines: damagedLines)
+        let shown = query.deniedOnly ? sharedLines : Array(newestFirst(found.values.flatMap(\.self)).prefix(limit))
+        var leftOut = counts
+        for line in shown { leftOut[line.record.connector, default: 0] -= 1 }
+        return AuditResult(
+            records: shown.sorted { $0.place < $1.place }.map(\.record), damagedLines: damagedLines,
+            leftOut: leftOut.filter { $0.value > 0 })
+    }
+
+    private var limit: Int { max(0, query.last) }
+
+    private func newestFirst(_ lines: [Line]) -> [Line] { lines.sorted { $0.place > $1.place } }
+
+    /// The newest lines of each connector: all of those that have fewer than their share, and of the others equally many.
+    private var sharedLines: [Line] {
+        var shown: [Line] = []
+        let connectors = found.values.sorted { $0.count < $1.count }
+        for (index, lines) in connectors.enumerated() {
+            let share = (limit - shown.count) / (connectors.count - index)
+            shown += newestFirst(lines).prefix(share)
+        }
+        // More connectors than lines, or a rest of the division: the newest of what is left.
+        let places = Set(shown.map(\.place))
+        let rest = newestFirst(connectors.flatMap { newestFirst($0).prefix(limit) }).filter { !places.contains($0.place) }
+        return shown + rest.prefix(limit - shown.count)
     }
 
     /// Looks at some bytes of the log.
@@ -102,6 +135,7 @@ package struct AuditScan {
                 waitingCount -= before.count
                 for line in before { keep(line) }
             }
+            if let count = dropped.removeValue(forKey: work) { counts[work.connector, default: 0] += count }
             if isShown { keep(line) }
         } else if isShown {
             works.contains(work) ? keep(line) : wait(line, work)
@@ -109,9 +143,11 @@ package struct AuditScan {
     }
 
     private mutating func keep(_ line: Line) {
-        found.append(line)
-        guard found.count / 2 > max(1_000, query.last) else { return }
-        found = Array(found.sorted { $0.place < $1.place }.suffix(max(0, query.last)))
+        let connector = line.record.connector
+        counts[connector, default: 0] += 1
+        found[connector, default: []].append(line)
+        guard let lines = found[connector], lines.count / 2 > max(1_000, limit) else { return }
+        found[connector] = Array(newestFirst(lines).prefix(limit))
     }
 
     private mutating func wait(_ line: Line, _ work: Work) {
@@ -120,12 +156,14 @@ package struct AuditScan {
         waitingCount += 1
         guard waitingCount > AuditScan.maximumWaiting else { return }
         // Half of it at once, so that each line is moved once.
-        var dropped = 0
+        var passed = 0
         for work in order {
             guard waitingCount > AuditScan.maximumWaiting / 2 else { break }
-            waitingCount -= waiting.removeValue(forKey: work)?.count ?? 0
-            dropped += 1
+            let count = waiting.removeValue(forKey: work)?.count ?? 0
+            waitingCount -= count
+            if count > 0 { dropped[work, default: 0] += count }
+            passed += 1
         }
-        order.removeFirst(dropped)
+        order.removeFirst(passed)
     }
 }

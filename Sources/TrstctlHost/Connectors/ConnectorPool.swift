@@ -116,10 +116,9 @@ package final class ConnectorPool: Sendable {
         do {
             // One that is only asked is granted nothing.
             if !isAsking, let quarantine = options.manifest?.quarantine(name) { throw quarantine }
-            let executable = try await verify(name, isAsking)
-            report.path = printable(executable.path)
-            report.sha256 = executable.digest.hex
-            report.link = "\(executable.kind)"
+            let examined = try await verify(name, isAsking)
+            report.note(examined)
+            let executable = try examined.verified.get()
             report.pin = executable.isPinned ? "pinned" : "unpinned"
             report.signature = "\(executable.signature)"
             report.warnings += executable.signature.warnings
@@ -221,18 +220,17 @@ package final class ConnectorPool: Sendable {
     /// Verifies on a worker thread.
     ///
     /// A file system that does not answer holds up that thread, not the run.
-    private func verify(_ name: ConnectorName, _ isAsking: Bool) async throws -> VerifiedExecutable {
+    private func verify(_ name: ConnectorName, _ isAsking: Bool) async throws -> ExaminedExecutable {
         let searchPath = options.searchPath
         let rules = ConnectorPool.rules(
             name, options.manifest, allowUnpinned: options.allowUnpinned, isAsking: isAsking)
-        let verified = OneShot<Result<VerifiedExecutable, any Error>>()
+        let verified = OneShot<Result<ExaminedExecutable, any Error>>()
         // Not on the cooperative pool, which a program that embeds the host may keep busy.
         Task(executorPreference: EventLoop.shared) {
             verified.set(
                 await ScopeRegistry.workers.run {
                     Result {
-                        let candidate = try Discovery(searchPath).candidate(name)
-                        return try VerifiedExecutable(SealedExecutable(copying: candidate), rules)
+                        ExaminedExecutable(try Discovery(searchPath).candidate(name), rules)
                     }
                 })
         }

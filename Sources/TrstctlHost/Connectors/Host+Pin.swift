@@ -122,7 +122,8 @@ extension Host {
             name: pinning.name.text, path: report.path, sha256: pinning.digest.hex,
             previous: before?.pins.map(\.hex) ?? [], addedGrants: added,
             unusedGrants: approved.difference(from: pinning.declared).lines.map(\.description),
-            warnings: warnings + edit.droppedComments.map { "a comment was replaced: \($0)" } + findings.map(\.text),
+            warnings: warnings + (before?.invalidPins ?? []).map { "replaced, because it was no pin: \($0.cause)" }
+                + edit.droppedComments.map { "a comment was replaced: \($0)" } + findings.map(\.text),
             changed: changed)
     }
 }

@@ -102,16 +102,18 @@ extension Host {
             let sealed = try SealedExecutable(copying: candidate)
             report.link = "\(sealed.kind)"
             report.sha256 = sealed.digest.hex
+            // As a start would: what keeps it from running at all comes before what its bytes are.
+            if let quarantine = loaded.flatMap({ $0.quarantine(name) }) {
+                report.pin = .refused
+                report.refuse(quarantine)
+                return report
+            }
             let rules = ConnectorPool.rules(name, loaded, allowUnpinned: overrides, isAsking: false)
             let verified = try VerifiedExecutable(sealed, rules)
             report.signature = "\(verified.signature)"
             report.pin = verified.isPinned ? .pinned : .unpinned
             report.note = verified.isPinned ? "" : ConnectorPool.overrideNote
             report.warnings = verified.signature.warnings
-            if let quarantine = loaded.flatMap({ $0.quarantine(name) }) {
-                report.pin = .refused
-                report.refuse(quarantine)
-            }
         } catch {
             switch error.code {
             case .unpinned: report.pin = .unpinned

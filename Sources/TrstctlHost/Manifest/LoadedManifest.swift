@@ -9,7 +9,7 @@ package struct LoadedManifest: Sendable {
     package let directory: AbsolutePath
     /// When the file was last written, in seconds since 1970.
     package let modified: Int64
-    /// What the linter found, with the places.
+    /// Pins that are none, and what the linter found, with the places.
     package let findings: [FindingReport]
 
     /// Reads a manifest's text and lets the linter look at it.
@@ -34,9 +34,16 @@ package struct LoadedManifest: Sendable {
             credentialsDirectory: machine.credentialsDirectory,
             resolve: { Host.resolved($0.bytes) })
         let places = ManifestPlaces(root)
-        findings = Lint.findings(in: manifest, context).map {
-            FindingReport($0, file: file.name, position: places.position(of: $0))
+        let badPins = manifest.plugins.flatMap { plugin in
+            plugin.invalidPins.map {
+                FindingReport($0, of: plugin.name, file: file.name, position: places.position(of: $0, of: plugin.name))
+            }
         }
+        findings =
+            badPins
+            + Lint.findings(in: manifest, context).map {
+                FindingReport($0, file: file.name, position: places.position(of: $0))
+            }
     }
 
     /// Refuses a manifest with a finding that has to be acknowledged first.
@@ -49,7 +56,7 @@ package struct LoadedManifest: Sendable {
         var next = first.nextStep
         if refusals.count > 1 { next += "\n        and \(refusals.count - 1) more: trstctl manifest validate" }
         throw ManifestError(
-            .dangerousGrant, file: first.file, line: first.line, column: first.column, first.message, nextStep: next)
+            first.isBadPin ? .badPin : .dangerousGrant, file: first.file, line: first.line, column: first.column, first.message, nextStep: next)
     }
 }
 
@@ -64,9 +71,9 @@ struct MachinePlaces {
     var credentialsDirectory: AbsolutePath?
 }
 
-/// A finding of the linter as reports have it.
+/// A finding of the linter, or a pin that is none, as reports have it.
 package struct FindingReport: Codable, Hashable, Sendable {
-    /// Stable, for scripts: a `LintCode`.
+    /// Stable, for scripts: a `LintCode`, or `bad-pin`.
     package var code: String
     /// True when the connector is not started until the finding is acknowledged.
     package var isRefusal: Bool
@@ -92,9 +99,24 @@ package struct FindingReport: Codable, Hashable, Sendable {
         acknowledgement = finding.acknowledgement.flatMap { yamlScalar($0.text) }
     }
 
+    /// A pin that no build can match.
+    init(_ pin: InvalidPin, of plugin: ConnectorName, file: String, position: YAMLPosition?) {
+        code = ManifestError.Code.badPin.rawValue
+        isRefusal = true
+        self.plugin = plugin.text
+        self.file = file
+        line = position?.line
+        column = position?.column
+        message = pin.cause
+    }
+
+    /// Whether it is about a pin.
+    var isBadPin: Bool { code == ManifestError.Code.badPin.rawValue }
+
     /// What the operator can do.
     var nextStep: String {
-        acknowledgement.map { "grant less, or accept it under plugins: \(plugin): acknowledge: [\($0)]" }
+        if isBadPin, let name = ConnectorName(plugin) { return InvalidPin(index: 0, cause: "").nextStep(name) }
+        return acknowledgement.map { "grant less, or accept it under plugins: \(plugin): acknowledge: [\($0)]" }
             ?? "remove the line"
     }
 

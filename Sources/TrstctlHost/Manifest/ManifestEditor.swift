@@ -58,6 +58,7 @@ package enum ManifestEditor {
         let before = manifest.plugin(change.connector)
         var after = before ?? Plugin(name: change.connector, pins: [], grants: GrantSet())
         if !change.isAdding { after.pins = [] }
+        after.invalidPins = []
         if !after.pins.contains(change.digest) { after.pins.append(change.digest) }
         if let grants = change.grants { after.grants = grants }
         if change.givesKey { after.needsKey = true }

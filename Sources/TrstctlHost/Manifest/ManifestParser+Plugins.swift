@@ -20,8 +20,7 @@ extension ManifestParser {
         var plugin = Plugin(name: name, pins: [], grants: GrantSet())
         plugin.isDecided = fields["sha256"] != nil || fields["grants"] != nil
         if let pins = fields["sha256"] {
-            plugin.pins = try digests(
-                pins.value, "\(what).sha256", atMost: maximumPins, nextStep: "run: trstctl plugin pin \(name)", scope)
+            (plugin.pins, plugin.invalidPins) = try self.pins(pins.value, "\(what).sha256", scope)
         }
         if let grants = fields["grants"] { plugin.grants = try self.grants(grants.value, "\(what).grants", scope) }
         if let signature = fields["signature"] {
@@ -43,6 +42,43 @@ extension ManifestParser {
         return plugin
     }
 
+    /// The pins of a plugin, and the items that are texts but no pins: these stop this connector only.
+    private static func pins(
+        _ node: YAMLNode, _ what: String, _ scope: ManifestScope
+    ) throws(ManifestError) -> ([SHA256Digest], [InvalidPin]) {
+        var pins: [SHA256Digest] = []
+        var invalid: [InvalidPin] = []
+        for (index, item) in try scope.list(node, what, atMost: maximumPins).enumerated() {
+            let text = try scope.text(item, "an item of \(what)")
+            do throws(PinFault) {
+                try append(text, to: &pins)
+            } catch {
+                invalid.append(InvalidPin(index: index, cause: "\(what): \(error.cause)"))
+            }
+        }
+        return (pins, invalid)
+    }
+
+    /// Why a text is no digest of a list.
+    private struct PinFault: Error {
+        var cause: String
+        var nextStep: String?
+    }
+
+    private static func append(_ text: String, to digests: inout [SHA256Digest]) throws(PinFault) {
+        let digest: SHA256Digest
+        do throws(GrammarError) {
+            digest = try SHA256Digest.parse(text)
+        } catch {
+            throw PinFault(cause: "\(error)")
+        }
+        guard digest != SHA256Digest.ofNothing else { throw PinFault(cause: "this is the SHA-256 of an empty file") }
+        guard !digests.contains(digest) else {
+            throw PinFault(cause: "this pin stands in the list already", nextStep: "keep one of the two")
+        }
+        digests.append(digest)
+    }
+
     /// A list of SHA-256, without repetition.
     static func digests(
         _ node: YAMLNode, _ what: String, atMost limit: Int, nextStep: String, _ scope: ManifestScope
@@ -50,22 +86,12 @@ extension ManifestParser {
         var digests: [SHA256Digest] = []
         for item in try scope.list(node, what, atMost: limit) {
             let text = try scope.text(item, "an item of \(what)")
-            let digest: SHA256Digest
-            do throws(GrammarError) {
-                digest = try SHA256Digest.parse(text)
+            do throws(PinFault) {
+                try append(text, to: &digests)
             } catch {
-                throw scope.error(.badPin, at: item.start, "\(what): \(error)", nextStep: nextStep)
-            }
-            guard digest != SHA256Digest.ofNothing else {
                 throw scope.error(
-                    .badPin, at: item.start, "\(what): this is the SHA-256 of an empty file", nextStep: nextStep)
+                    .badPin, at: item.start, "\(what): \(error.cause)", nextStep: error.nextStep ?? nextStep)
             }
-            guard !digests.contains(digest) else {
-                throw scope.error(
-                    .badPin, at: item.start, "\(what): this pin stands in the list already",
-                    nextStep: "keep one of the two")
-            }
-            digests.append(digest)
         }
         return digests
     }

@@ -15,11 +15,20 @@ package enum ManifestParser {
     ///   - directory: what relative paths are relative to, the directory of the manifest.
     ///   - file: how errors call the file, usually as the operator named it.
     /// - Returns: the manifest, with every relative path resolved.
-    /// - Throws: `ManifestError` with line and column of the first fault.
+    /// - Throws: `ManifestError` with line and column of the first fault. A pin that is none throws too; the host itself
+    ///   reads such a manifest as `LoadedManifest`, and refuses that connector only.
     package static func parse(
         _ text: [UInt8], directory: AbsolutePath, file: String
     ) throws(ManifestError) -> Manifest {
-        try manifest(root(text, file: file), ManifestScope(file: file, directory: directory))
+        let root = try root(text, file: file)
+        let scope = ManifestScope(file: file, directory: directory)
+        let manifest = try manifest(root, scope)
+        for plugin in manifest.plugins {
+            guard let pin = plugin.invalidPins.first else { continue }
+            let position = ManifestPlaces(root).position(of: pin, of: plugin.name) ?? root.start
+            throw scope.error(.badPin, at: position, pin.cause, nextStep: pin.nextStep(plugin.name))
+        }
+        return manifest
     }
 
     /// The root node of a text that passed every check on its bytes and its YAML.

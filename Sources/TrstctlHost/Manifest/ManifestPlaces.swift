@@ -1,6 +1,6 @@
 import TrstctlPolicy
 
-/// Where in the text a finding of the linter stands.
+/// Where in the text a finding of the linter stands, or a pin that is none.
 struct ManifestPlaces {
     private let plugins: YAMLNode?
 
@@ -10,6 +10,12 @@ struct ManifestPlaces {
             return
         }
         plugins = entries["plugins"]?.value
+    }
+
+    /// The position of an item of `sha256`.
+    func position(of pin: InvalidPin, of plugin: ConnectorName) -> YAMLPosition? {
+        let pins = plugins?.entry(plugin.text)?.value.entry("sha256")
+        return pins?.value.item(pin.index)?.start ?? pins?.keyStart
     }
 
     /// The position of the rule or acknowledgement, or of the nearest thing around it.
@@ -25,6 +31,11 @@ struct ManifestPlaces {
             return entry.value.entry("acknowledge")?.value.item(index)?.start ?? entry.keyStart
         }
     }
+}
+
+extension InvalidPin {
+    /// What the operator can do.
+    func nextStep(_ plugin: ConnectorName) -> String { "run: trstctl plugin pin \(plugin), which replaces it" }
 }
 
 extension YAMLNode {

@@ -1,17 +1,18 @@
 import TrstctlBroker
 import TrstctlPolicy
 
-/// Two targets that write the same file: an error of the manifest, found before anything is touched.
+/// A target that writes where another one writes: an error of the manifest, found before anything is touched.
 ///
 /// Neither could be undone alone, and each run would undo what the other did.
-package struct TargetConflict: Error, Sendable, CustomStringConvertible {
+package struct TargetConflict: Hashable, Sendable {
+    /// The target and a rival of it, in the manifest's order.
     package let targets: [String]
     package let path: String
 
-    package var description: String {
-        "the targets \(targets.joined(separator: " and ")) both write \(path); nothing was touched\n"
-            + "next: give them different files, or remove one of them"
-    }
+    /// One sentence.
+    var summary: String { "the targets \(targets.joined(separator: " and ")) both write \(path); nothing was touched" }
+    /// The next step.
+    var detail: String { "next: give them different files, or remove one of them" }
 
     /// Looks for files that two targets write.
     ///
@@ -21,77 +22,100 @@ package struct TargetConflict: Error, Sendable, CustomStringConvertible {
     /// A versioned directory belongs to one target alone: whatever else is written there would be lost with the version.
     ///
     /// - Parameter targets: with their effective rules for writing, and their layouts, in the manifest's order.
-    /// - Returns: the first conflict.
+    /// - Returns: every target that has a rival, by its place in the list, with the first one that was found.
     static func find(
         _ targets: [(name: String, write: [PathGrant], layout: VersionedLayout?)]
-    ) -> TargetConflict? {
-        if let conflict = VersionedPlaces(targets.map(\.layout)).conflict(targets) { return conflict }
-        var owners: [AbsolutePath: String] = [:]
-        for target in targets {
-            for rule in target.write where rule.extent == .file {
-                if let owner = owners[rule.path], owner != target.name {
-                    return TargetConflict(targets: [owner, target.name], path: rule.path.description)
-                }
-                owners[rule.path] = target.name
-            }
-        }
-        return nil
+    ) -> [Int: TargetConflict] {
+        var search = ConflictSearch(targets)
+        search.findVersioned()
+        search.findFiles()
+        return search.conflicts
     }
 }
 
-/// The versioned directories of a run, by what could reach into them; each rule is looked up, not compared with each.
-private struct VersionedPlaces {
-    /// A directory, or its versions, and whose it is.
-    private var places: [AbsolutePath: Int] = [:]
-    /// What lies above one, and whose that is; nil when it is above those of several targets.
-    private var above: [AbsolutePath: Int?] = [:]
-    /// Two targets of one directory.
-    private var shared: (first: Int, second: Int)?
+/// The rules of a run's targets by their paths; each is looked up, not compared with each.
+private struct ConflictSearch {
+    /// Those of one path; of more than two, the first two: each of them has a rival among these.
+    struct Owners {
+        private let first: Int
+        private var second: Int?
 
-    init(_ layouts: [VersionedLayout?]) {
-        for (index, layout) in layouts.enumerated() {
-            for place in layout?.places ?? [] {
-                if let owner = places[place] { shared = shared ?? (owner, index) }
-                places[place] = index
-                var directory = place.parent
-                while let current = directory {
-                    if let known = above[current], known != index {
-                        above[current] = .some(nil)
-                    } else {
-                        above[current] = .some(index)
+        init(_ first: Int) { self.first = first }
+
+        mutating func add(_ target: Int) { if target != first, second == nil { second = target } }
+
+        func rival(of target: Int) -> Int? { first == target ? second : first }
+    }
+
+    private let targets: [(name: String, write: [PathGrant], layout: VersionedLayout?)]
+    private(set) var conflicts: [Int: TargetConflict] = [:]
+
+    init(_ targets: [(name: String, write: [PathGrant], layout: VersionedLayout?)]) { self.targets = targets }
+
+    mutating func findFiles() {
+        var owners: [AbsolutePath: Owners] = [:]
+        for (index, target) in targets.enumerated() {
+            for rule in target.write where rule.extent == .file { owners[rule.path, default: Owners(index)].add(index) }
+        }
+        for (index, target) in targets.enumerated() {
+            for rule in target.write where rule.extent == .file {
+                guard let rival = owners[rule.path]?.rival(of: index) else { continue }
+                note(index, rival, "\(rule.path)")
+            }
+        }
+    }
+
+    mutating func findVersioned() {
+        // A versioned directory, or its versions, and whose it is; and what may be written below a directory, by whom.
+        var places: [AbsolutePath: Owners] = [:]
+        var wide: [AbsolutePath: Owners] = [:]
+        for (index, target) in targets.enumerated() {
+            for place in target.layout?.places ?? [] { places[place, default: Owners(index)].add(index) }
+            for rule in target.write where rule.extent == .below { wide[rule.path, default: Owners(index)].add(index) }
+        }
+        guard !places.isEmpty else { return }
+        // The directories from which somebody reaches a versioned one, and whose that is.
+        var reached: [AbsolutePath: Owners] = [:]
+        for (index, target) in targets.enumerated() {
+            guard let layout = target.layout else { continue }
+            for place in layout.places {
+                if let rival = places[place]?.rival(of: index) { note(index, rival, "in \(layout.link)") }
+                var above = place.parent
+                while let directory = above {
+                    if let writers = wide[directory] {
+                        reached[directory, default: Owners(index)].add(index)
+                        if let rival = writers.rival(of: index) { note(index, rival, inside(layout)) }
                     }
-                    directory = current.parent
+                    above = directory.parent
+                }
+            }
+        }
+        for (index, target) in targets.enumerated() {
+            for rule in target.write {
+                if rule.extent == .below, let owner = reached[rule.path]?.rival(of: index) { note(index, owner) }
+                var place: AbsolutePath? = rule.path
+                while let current = place {
+                    if let owner = places[current]?.rival(of: index) {
+                        note(index, owner)
+                        if let layout = targets[owner].layout { note(owner, index, inside(layout)) }
+                    }
+                    place = current.parent
                 }
             }
         }
     }
 
-    func conflict(_ targets: [(name: String, write: [PathGrant], layout: VersionedLayout?)]) -> TargetConflict? {
-        if let shared, let layout = targets[shared.first].layout {
-            return TargetConflict(
-                targets: [targets[shared.first].name, targets[shared.second].name], path: "in \(layout.link)")
-        }
-        guard !places.isEmpty else { return nil }
-        for (index, target) in targets.enumerated() {
-            for rule in target.write {
-                guard let owner = owner(reachedBy: rule, not: index),
-                    let layout = targets[owner].layout
-                else { continue }
-                return TargetConflict(
-                    targets: [targets[min(index, owner)].name, targets[max(index, owner)].name],
-                    path: "in \(layout.link), which is versioned")
-            }
-        }
-        return nil
+    /// A target that reaches into the versioned directory of another one.
+    private mutating func note(_ target: Int, _ owner: Int) {
+        guard let layout = targets[owner].layout else { return }
+        note(target, owner, inside(layout))
     }
 
-    private func owner(reachedBy rule: PathGrant, not target: Int) -> Int? {
-        var place: AbsolutePath? = rule.path
-        while let current = place {
-            if let owner = places[current], owner != target { return owner }
-            place = current.parent
-        }
-        guard rule.extent == .below, let found = above[rule.path], found != target else { return nil }
-        return found ?? places.first { $1 != target && $0.components(below: rule.path) != nil }?.value
+    private func inside(_ layout: VersionedLayout) -> String { "in \(layout.link), which is versioned" }
+
+    private mutating func note(_ target: Int, _ rival: Int, _ path: String) {
+        guard conflicts[target] == nil else { return }
+        let names = [targets[min(target, rival)].name, targets[max(target, rival)].name]
+        conflicts[target] = TargetConflict(targets: names, path: path)
     }
 }

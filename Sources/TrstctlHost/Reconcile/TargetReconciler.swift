@@ -109,15 +109,16 @@ struct TargetReconciler: Sendable {
         return report
     }
 
-    /// Records that a target is refused because of another one.
-    func note(_ conflict: TargetConflict, _ report: TargetReport) {
-        guard conflict.targets.contains(where: { $0.utf8.elementsEqual(report.target.utf8) }) else { return }
-        var refused = report
-        refused.outcome = .refused
-        refused.stage = .configuration
-        refused.code = ReasonCode(conflict).description
-        refused.summary = "\(conflict)"
-        note(refused)
+    /// Refuses a target because of another one: what was prepared for it goes, and nothing of it is touched.
+    func refuse(_ prepared: Prepared, _ conflict: TargetConflict) -> Prepared {
+        _ = prepared.work.take()
+        var refused = prepared
+        refused.report.outcome = .refused
+        refused.report.stage = .configuration
+        refused.report.code = ReasonCode(.sameFile).description
+        refused.report.summary = conflict.summary
+        refused.report.detail = conflict.detail
+        return refused
     }
 
     private func note(_ report: TargetReport) {

@@ -79,11 +79,10 @@ package struct ReasonCode: Hashable, Sendable, CustomStringConvertible {
         case let error as ManifestError: self.init(error.code)
         case let error as CredentialError: self.init(error.code)
         case let error as EffectError: self.init(error.code)
-        case is Quarantine: self.init(.dangerousGrant)
+        case let error as Quarantine: self = error.code
         case is ConfigError: self.init(.badConfiguration)
         case is PinRefusal: self.init(.notApproved)
         case let error as StateError: self.init(error.isBusy ? .busy : .state)
-        case is TargetConflict: self.init(.sameFile)
         case is UsageError: self.init(.usage)
         case is SystemError: self.init(.system)
         default: self.init(.other)

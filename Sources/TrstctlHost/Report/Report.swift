@@ -101,7 +101,8 @@ package struct ConnectorReport: Codable, Sendable {
     package var path: String
     package var sha256: String
     package var link: String
-    /// Whether the bytes are pinned: `pinned`, `unpinned`; empty when they were not verified.
+    /// How the bytes stand to the manifest: `pinned`, `unpinned`, `mismatch`, or `refused` for another reason; empty when
+    /// they were not looked at.
     package var pin: String
     /// Who signed them, as far as the manifest asks.
     package var signature: String

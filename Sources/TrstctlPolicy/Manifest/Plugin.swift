@@ -7,6 +7,8 @@ package struct Plugin: Hashable, Sendable {
     package var name: ConnectorName
     /// The digests of the builds that may run; none means that none may.
     package var pins: [SHA256Digest]
+    /// What stands among the digests and is none: while there is one, the connector does not run.
+    package var invalidPins: [InvalidPin] = []
     /// What the operator approves.
     package var grants: GrantSet
     /// Whose signature is asked for besides the pin; nil asks for none.
@@ -45,6 +47,19 @@ package struct Plugin: Hashable, Sendable {
     ///
     /// A list that was emptied is a decision.
     package var isBlank: Bool { !isDecided && pins.isEmpty && grants.isEmpty }
+}
+
+/// An item of a plugin's `sha256` that no build can match.
+package struct InvalidPin: Hashable, Sendable {
+    /// Its place in the list, from 0.
+    package var index: Int
+    /// What is wrong with it, one sentence: what people usually get wrong.
+    package var cause: String
+
+    package init(index: Int, cause: String) {
+        self.index = index
+        self.cause = cause
+    }
 }
 
 /// What a plugin's entry says about layers of confinement that the kernel does not have.

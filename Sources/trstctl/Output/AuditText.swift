@@ -16,7 +16,19 @@ enum AuditText {
                     .map(String.init) ?? "",
             ])
         }
-        return result.damagedLines == 0
-            ? table.text : table.text + "\n\nwarning: \(result.damagedLines) lines are no audit records"
+        var notes = result.warnings.map { "warning: \($0)" }
+        if result.damagedLines > 0 { notes.append("warning: \(result.damagedLines) lines are no audit records") }
+        if let leftOut = leftOut(result) { notes.append(leftOut) }
+        return notes.isEmpty ? table.text : table.text + "\n\n" + notes.joined(separator: "\n")
+    }
+
+    /// The connectors with the most lines that are not shown.
+    private static func leftOut(_ result: AuditResult) -> String? {
+        guard !result.leftOut.isEmpty else { return nil }
+        let sum = result.leftOut.values.reduce(0, +)
+        let most = result.leftOut.sorted { $0.value == $1.value ? $0.key < $1.key : $0.value > $1.value }
+        var parts = most.prefix(10).map { "\($0.value) of \($0.key)" }
+        if most.count > 10 { parts.append("and of \(most.count - 10) more") }
+        return "note: \(sum) older lines are not shown (\(parts.joined(separator: ", "))); --last N shows more"
     }
 }
