@@ -65,7 +65,7 @@ struct Trstctl: ParsableCommand {
         commandName: "trstctl",
         abstract: "Brings a renewed TLS credential to what serves it, through pinned and confined connectors.",
         discussion: """
-            Exit codes: 0 fine, 1 a target failed, 2 usage or manifest error, 3 a connector was refused, \
+            Exit codes: 0 fine, 1 a target failed, 2 usage or manifest error, 3 a connector or target was refused, \
             4 differences found (plan --detailed-exitcode), 5 the result could not be printed, 6 another apply is at work \
             on the same state.
             """,

@@ -7,6 +7,12 @@ import TrstctlHost
 Interruption.block()
 StandardStreams.fill()
 
+let words = Array(CommandLine.arguments.dropFirst())
+if let error = CommandWords.pastedKey(words) {
+    Output.error(error)
+    exit(ExitStatusCode.usage)
+}
+
 do {
     var parsed = try Trstctl.parseAsRoot()
     guard let command = parsed as? any HostCommand else {
@@ -27,7 +33,7 @@ do {
     let isHelp = Trstctl.exitCode(for: error) == .success
     let text = Trstctl.fullMessage(for: error)
     guard isHelp else {
-        Output.error(CommandWords.withoutSecrets(text, words: Array(CommandLine.arguments.dropFirst())))
+        Output.error(CommandWords.withoutSecrets(text, words: words))
         exit(ExitStatusCode.usage)
     }
     let output = Output(isJSON: false, isVerbose: false)

@@ -222,7 +222,19 @@ struct ManifestEditorTests {
 
     @Test func `A file that is not a manifest is not edited`() {
         #expect(throws: ManifestError.self) { try edit("version: 2\n") }
-        #expect(throws: ManifestError.self) { try edit("version: 1\nplugins:\n  nginx:\n    sha256: [x]\n") }
+        #expect(throws: ManifestError.self) { try edit("version: 1\nplugins:\n  nginx:\n    sha256: [~]\n") }
+    }
+
+    @Test func `A text that is no pin is replaced, and that of another connector stays`() throws {
+        let text = "version: 1\nplugins:\n  nginx:\n    sha256: [x]\n  other:\n    sha256: [X]\n"
+        for isAdding in [false, true] {
+            let change = PinChange(
+                connector: try #require(ConnectorName("nginx")), digest: try #require(SHA256Digest(hex: Self.new)),
+                grants: nil, isAdding: isAdding)
+            let edit = try ManifestEditor.pin(change, in: Array(text.utf8), directory: .root, file: "trstctl.yaml")
+            let expected = text.replacing("[x]", with: "[\"\(Self.new)\"]")
+            #expect(String(decoding: edit.text, as: UTF8.self) == expected)
+        }
     }
 
     @Test func `A rule that cannot stand in a manifest is not left out silently`() throws {

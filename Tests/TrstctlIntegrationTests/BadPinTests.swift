@@ -21,16 +21,16 @@ struct BadPinTests {
         Case(testDescription: "a wrong pin", pins: "\"\(digest)\"", code: 3, says: "is not the one that was pinned"),
         Case(testDescription: "no entry", pins: nil, code: 3, says: "has no pin"),
         Case(testDescription: "no pins", pins: "", code: 3, says: "has no pin"),
-        Case(testDescription: "63 characters", pins: "\"\(digest.dropLast())\"", code: 2, says: "63"),
-        Case(testDescription: "65 characters", pins: "\"\(digest)0\"", code: 2, says: "65"),
-        Case(testDescription: "upper case", pins: "\"\(digest.uppercased())\"", code: 2, says: "lower"),
+        Case(testDescription: "63 characters", pins: "\"\(digest.dropLast())\"", code: 3, says: "63"),
+        Case(testDescription: "65 characters", pins: "\"\(digest)0\"", code: 3, says: "65"),
+        Case(testDescription: "upper case", pins: "\"\(digest.uppercased())\"", code: 3, says: "lower"),
         Case(
-            testDescription: "a line of sha256sum", pins: "\"\(digest)  trstctl-connector-echo\"", code: 2,
+            testDescription: "a line of sha256sum", pins: "\"\(digest)  trstctl-connector-echo\"", code: 3,
             says: "sha256sum"),
-        Case(testDescription: "a prefix", pins: "\"sha256:\(digest)\"", code: 2, says: "sha256:"),
-        Case(testDescription: "blanks around it", pins: "\" \(digest) \"", code: 2, says: "sha256"),
-        Case(testDescription: "a number", pins: "12345", code: 2, says: "sha256"),
-        Case(testDescription: "an empty text", pins: "\"\"", code: 2, says: "sha256"),
+        Case(testDescription: "a prefix", pins: "\"sha256:\(digest)\"", code: 3, says: "sha256:"),
+        Case(testDescription: "blanks around it", pins: "\" \(digest) \"", code: 3, says: "sha256"),
+        Case(testDescription: "a number", pins: "12345", code: 3, says: "sha256"),
+        Case(testDescription: "an empty text", pins: "\"\"", code: 3, says: "sha256"),
     ]
 
     @Test("A pin that does not fit is refused before anything runs", arguments: cases)
@@ -41,8 +41,71 @@ struct BadPinTests {
         let outcome = try await site.command.run("apply")
         #expect(outcome.code == entry.code, "\(outcome)")
         #expect((outcome.output + outcome.errors).contains(entry.says), "\(outcome)")
-        if entry.code == 2 { #expect(outcome.errors.contains("trstctl.yaml:"), "\(outcome)") }
         #expect(site.files == [])
+        #expect((outcome.output + outcome.errors).contains("next:"), "\(outcome)")
+    }
+
+    @Test(
+        "A text that is no pin stops its connector only, is an error for validate, and the next step replaces it",
+        arguments: ["upper case", "a line of sha256sum", "beside a good one", "twice", "of nothing"])
+    func invalidPin(_ kind: String) async throws {
+        var site = try EchoSite()
+        let pin = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-echo")
+        let (pins, cause) =
+            switch kind {
+            case "upper case": ("\"\(pin.uppercased())\"", "upper-case")
+            case "a line of sha256sum": ("\"\(pin)  trstctl-connector-echo\"", "a whole line of sha256sum")
+            case "twice": ("\"\(pin)\", \"\(pin)\"", "in the list already")
+            case "of nothing":
+                ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "of an empty file")
+            default: ("\"\(pin)\", \"x\"", "this has 1 characters")
+            }
+        // The same program under another name, so that there is a target of another connector.
+        try HostileConnector.shared().install("healthy", in: site.command.plugins)
+        let other = try EchoManifest.pin("\(site.command.plugins)/trstctl-connector-healthy")
+        site.manifest.pins = pins
+        let text = site.manifest.text
+            .replacing("plugins:\n", with: "plugins:\n  healthy:\n    sha256: [\(other)]\n")
+        try site.command.write(manifest: text)
+
+        for words in [["plan"], ["apply"], ["apply", "--allow-unpinned", "echo"]] {
+            let outcome = try await site.command.start(words + ["--json"]).outcome()
+            #expect(outcome.code == 3, "\(outcome)")
+            let target = try #require(try outcome.json(RunReport.self).targets.first)
+            #expect(target.outcome == .refused && target.code == "bad-pin", "\(outcome)")
+            #expect(target.detail.contains(cause) && target.detail.contains("trstctl.yaml:6:"), "\(outcome)")
+            #expect(target.detail.contains("trstctl plugin pin echo"), "\(outcome)")
+            #expect(site.files == [])
+        }
+        let validated = try await site.command.run("manifest", "validate")
+        #expect(validated.code == 2 && validated.output.contains(cause), "\(validated)")
+        let verified = try await site.command.run("plugin", "verify", "echo", "--json")
+        #expect(verified.code == 3, "\(verified)")
+        let report = try #require(try verified.json([PluginReport].self).first)
+        #expect(report.pin == .refused && report.code == "bad-pin" && report.sha256 == pin, "\(verified)")
+        #expect(try await site.command.run("plugin", "verify", "healthy").code == 0)
+
+        let pinned = try await site.command.run("plugin", "pin", "echo")
+        #expect(pinned.code == 0 && pinned.output.contains(cause), "\(pinned)")
+        let lines = try site.command.readManifest()
+        #expect(lines == text.replacing("[\(pins)]", with: "[\"\(pin)\"]"))
+        #expect(try await site.command.run("manifest", "validate").code == 0)
+        #expect(try await site.command.run("apply").code == 0)
+    }
+
+    @Test("A connector with a pin that is none does not stop the targets of another")
+    func othersOfInvalidPin() async throws {
+        let site = try EchoSite()
+        try HostileConnector.shared().install("healthy", in: site.command.plugins)
+        let digest = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-healthy")
+        let text = site.manifest.text
+            .replacing("plugins:\n", with: "plugins:\n  healthy: { sha256: [\"\(digest.uppercased())\"] }\n")
+            .replacing("targets:\n", with: "targets:\n  bad: { connector: healthy, credential: www }\n")
+        try site.command.write(manifest: text)
+        let outcome = try await site.command.run("apply", "--json")
+        #expect(outcome.code == 3, "\(outcome)")
+        #expect(try outcome.json(RunReport.self).targets.map(\.outcome) == [.refused, .deployed])
+        #expect(site.fingerprint("one") == site.credential.fingerprint)
     }
 
     @Test("One flipped byte of a connector is refused with both digests, and nothing is touched")
@@ -69,6 +132,13 @@ struct BadPinTests {
         #expect(target.detail.contains(try EchoManifest.digest(path)))
         #expect(target.detail.contains("trstctl plugin pin echo"))
         #expect(try FileStamp(site.live("one")) == before)
+        // What was refused is named wherever the refusal is.
+        let found = try EchoManifest.digest(path)
+        let connector = try #require(try outcome.json(RunReport.self).connectors.first)
+        #expect(connector.pin == "mismatch" && connector.sha256 == found && connector.path == path, "\(outcome)")
+        let audit = try await site.command.run("audit", "--denied", "--json").json(AuditResult.self).records
+        let refusal = try #require(audit.first { $0.event == .refusal })
+        #expect(refusal.code == "digest-mismatch" && refusal.digest == found && refusal.object == path)
 
         let verified = try await site.command.run("plugin", "verify")
         #expect(verified.code == 3, "\(verified)")

@@ -192,17 +192,26 @@ struct RecoveryTests {
     }
 
     @Test(
-        "Two targets that write the same file are an error that names both, and nothing is touched",
+        "Two targets that write the same file are refused, both named, with nothing of them touched; the others go on",
         arguments: ["plan", "apply"])
     func sameFile(_ command: String) async throws {
         var site = try EchoSite(["one", "two", "three"])
         site.manifest.targets[2].config["write_path"] = site.live("one")
         try site.command.write(manifest: site.manifest.text)
-        let outcome = try await site.command.run(command)
-        #expect(outcome.code == 2, "\(outcome)")
-        #expect(outcome.errors.contains("the targets one and three both write \(site.live("one"))"), "\(outcome)")
-        #expect(site.files == [])
+        let outcome = try await site.command.run(command, "--json")
+        #expect(outcome.code == 3, "\(outcome)")
+        let targets = try outcome.json(RunReport.self).targets
+        #expect(targets.map(\.outcome) == [.refused, command == "plan" ? .differs : .deployed, .refused], "\(outcome)")
+        for target in targets where target.target != "two" {
+            #expect(target.code == "same-file" && target.stage == .configuration)
+            #expect(target.summary.contains("the targets one and three both write \(site.live("one"))"), "\(outcome)")
+        }
+        #expect(site.files == (command == "plan" ? [] : ["two"]))
         let audit = try await site.command.run("audit", "--denied", "--json").json(AuditResult.self).records
-        #expect(audit.filter { $0.code == "same-file" }.map(\.target) == ["one", "three"])
+        #expect(audit.filter { $0.code == "same-file" }.compactMap(\.target).sorted() == ["one", "three"])
+        let text = try await site.command.run(command)
+        #expect(text.code == 3 && text.output.contains("next: give them different files"), "\(text)")
+        // Alone, each of them is none.
+        #expect(try await site.command.run(command, "one").code == 0)
     }
 }

@@ -225,7 +225,7 @@ struct SignCommandTests {
             (["--key", signed.key("ec"), signed.site.command.plugins], "is not a regular file"),
             (["--key", signed.key("ec"), file + "-not"], "No such file"),
             (["--key", "/dev/null", file], "neither a file nor a pipe"),
-            (["--key=-----BEGIN PRIVATE KEY-----x", file], "and this is a key"),
+            (["--key=-----BEGIN PRIVATE KEY-----x", file], "is a private key"),
             ([file], "--key"),
         ] {
             let outcome = try await signed.site.command.start(["plugin", "sign"] + words).outcome()

@@ -86,18 +86,12 @@ package struct AuditScan {
 
     private func newestFirst(_ lines: [Line]) -> [Line] { lines.sorted { $0.place > $1.place } }
 
-    /// The newest lines of each connector: all of those that have fewer than their share, and of the others equally many.
+    /// The newest lines of each connector: first the newest one of each, then the second, and so on, so that all have
+    /// equal shares of what is shown, and those that have fewer are shown whole.
     private var sharedLines: [Line] {
-        var shown: [Line] = []
-        let connectors = found.values.sorted { $0.count < $1.count }
-        for (index, lines) in connectors.enumerated() {
-            let share = (limit - shown.count) / (connectors.count - index)
-            shown += newestFirst(lines).prefix(share)
-        }
-        // More connectors than lines, or a rest of the division: the newest of what is left.
-        let places = Set(shown.map(\.place))
-        let rest = newestFirst(connectors.flatMap { newestFirst($0).prefix(limit) }).filter { !places.contains($0.place) }
-        return shown + rest.prefix(limit - shown.count)
+        let ranked = found.values.flatMap { newestFirst($0).prefix(limit).enumerated() }
+        let fair = ranked.sorted { ($0.offset, $1.element.place) < ($1.offset, $0.element.place) }
+        return fair.prefix(limit).map(\.element)
     }
 
     /// Looks at some bytes of the log.

@@ -18,23 +18,13 @@ package enum AuthorKey: Sendable {
     ///
     /// - Throws: `UsageError`, without the text, when it is the key itself.
     package init(argument: String) throws(UsageError) {
-        try AuthorKey.refuse("--key", argument)
-        self = argument == "-" ? .standardInput : .file(Bytes(argument))
-    }
-
-    /// Refuses a key in the place of a path.
-    ///
-    /// - Parameters:
-    ///   - name: of the option or argument.
-    ///   - argument: what was written there.
-    /// - Throws: `UsageError`, without the text.
-    package static func refuse(_ name: String, _ argument: String) throws(UsageError) {
         guard !argument.utf8.contains(UInt8(ascii: "\n")), argument.firstRange(of: "PRIVATE KEY") == nil else {
             throw UsageError(
-                "\(name) takes a file, and this is a key: other users could read it in the list of processes, and it may "
+                "--key takes a file, and this is a key: other users could read it in the list of processes, and it may "
                     + "stand in your shell's history\n  next: make a new key, and pass its file, or - to read it from "
                     + "standard input")
         }
+        self = argument == "-" ? .standardInput : .file(Bytes(argument))
     }
 
     /// Reads the key.

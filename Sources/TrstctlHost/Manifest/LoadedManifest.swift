@@ -56,7 +56,8 @@ package struct LoadedManifest: Sendable {
         var next = first.nextStep
         if refusals.count > 1 { next += "\n        and \(refusals.count - 1) more: trstctl manifest validate" }
         throw ManifestError(
-            first.isBadPin ? .badPin : .dangerousGrant, file: first.file, line: first.line, column: first.column, first.message, nextStep: next)
+            first.isBadPin ? .badPin : .dangerousGrant, file: first.file, line: first.line, column: first.column,
+            first.message, nextStep: next)
     }
 }
 

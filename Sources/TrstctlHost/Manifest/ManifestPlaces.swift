@@ -35,7 +35,7 @@ struct ManifestPlaces {
 
 extension InvalidPin {
     /// What the operator can do.
-    func nextStep(_ plugin: ConnectorName) -> String { "run: trstctl plugin pin \(plugin), which replaces it" }
+    func nextStep(_ plugin: ConnectorName) -> String { "run: trstctl plugin pin \(plugin)" }
 }
 
 extension YAMLNode {

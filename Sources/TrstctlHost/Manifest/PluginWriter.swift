@@ -55,7 +55,9 @@ struct PluginWriter {
             edits.replace(field.value.start, field.value.end, with: "true")
         }
         if let pins = fields["sha256"] {
-            if before?.pins != after.pins || before?.invalidPins != after.invalidPins { replace(list: pins.value, with: pinRules) }
+            if before?.pins != after.pins || before?.invalidPins != after.invalidPins {
+                replace(list: pins.value, with: pinRules)
+            }
         } else {
             let lines = pinLines + missing + (fields["grants"] == nil ? grantLines : [])
             missing = []

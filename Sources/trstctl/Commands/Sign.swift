@@ -19,10 +19,7 @@ extension Plugin {
         @OptionGroup var options: GlobalOptions
         @ParentCommand var parent: Plugin
 
-        // Whatever stands there is its value, a pasted key as well: the parser's own error would repeat it.
-        @Option(
-            parsing: .unconditional,
-            help: ArgumentHelp("The private key's file; - reads it from standard input.", valueName: "file"))
+        @Option(help: ArgumentHelp("The private key's file; - reads it from standard input.", valueName: "file"))
         var key: String
 
         @Flag(help: "Write a Sigstore bundle, FILE.sigstore.json; P-256 keys only.")
@@ -34,7 +31,6 @@ extension Plugin {
         var global: GlobalOptions { options.merged(under: parent.parent.global) }
 
         func run(_ host: Host, _ output: Output) async throws -> Int32 {
-            try AuthorKey.refuse("FILE", file)
             let report = try host.sign(
                 Bytes(file), key: try AuthorKey(argument: key), as: bundle ? .sigstoreBundle : .base64)
             output.result(report) { PluginText.signed(report) }

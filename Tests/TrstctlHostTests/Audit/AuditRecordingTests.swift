@@ -17,6 +17,23 @@ struct AuditRecordingTests {
         try fixture.host().audit(query).records
     }
 
+    @Test func `A log that others could have changed is shown with a warning`() async throws {
+        let fixture = try PinFixture()
+        _ = try await fixture.host().pinPlugins(["echo"])
+        let path = fixture.scratch.file("state/\(AuditLog.name)")
+        func warnings() throws -> [String] { try fixture.host().audit(AuditQuery()).warnings }
+        #expect(try warnings() == [])
+        try #require(chmod(path, 0o644) == 0)
+        #expect(try warnings().first?.contains("\(path) is open to others (mode 0644)") == true)
+        try #require(chmod(path, 0o600) == 0 && link(path, path + ".1") == 0)
+        #expect(try warnings().map { $0.contains("has 2 names") } == [true, true])
+        try #require(unlink(path + ".1") == 0)
+        #expect(try warnings() == [])
+        guard geteuid() == 0 else { return }
+        try #require(chown(path, 4711, 4711) == 0)
+        #expect(try warnings().first?.contains("belongs to user 4711") == true)
+    }
+
     @Test func `A pin that is refused, and one that is approved, are lines with the difference`() async throws {
         let fixture = try PinFixture()
         let (first, second) = (fixture.scratch.file("out/x"), fixture.scratch.file("out/state"))

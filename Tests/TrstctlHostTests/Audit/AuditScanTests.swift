@@ -72,4 +72,38 @@ struct AuditScanTests {
         for index in 0..<5_000 { scan.add(try line(.call, "allowed", target: "one", object: "\(index)")) }
         #expect(scan.result.records.map(\.object) == ["4997", "4998", "4999"])
     }
+
+    @Test func `A flood of one connector leaves the refusals of the others visible, and is counted`() throws {
+        var scan = AuditScan(AuditQuery(deniedOnly: true, last: 100))
+        scan.add(try line(.refusal, "refused", connector: "quiet"))
+        for index in 0..<30 { scan.add(try line(.call, "denied", connector: "busy", object: "\(index)")) }
+        for index in 0..<3_000 { scan.add(try line(.call, "denied", connector: "flood", object: "\(index)")) }
+        let result = scan.result
+        #expect(result.records.count == 100)
+        let connectors = result.records.map(\.connector)
+        #expect(Array(connectors.prefix(31)) == ["quiet"] + Array(repeating: "busy", count: 30))
+        #expect(result.records.dropFirst(31).map(\.object) == (2_931..<3_000).map { "\($0)" })
+        #expect(result.leftOut == ["flood": 2_931])
+
+        // More connectors than lines: the newest of them.
+        var many = AuditScan(AuditQuery(deniedOnly: true, last: 5))
+        for index in 0..<20 { many.add(try line(.refusal, "refused", connector: "c\(index)")) }
+        #expect(many.result.records.map(\.connector) == (15..<20).map { "c\($0)" })
+        #expect(many.result.leftOut.count == 15)
+        // Whoever asks for the newest gets these, and hears of the rest.
+        var newest = AuditScan(AuditQuery(last: 5))
+        newest.add(try line(.refusal, "refused", connector: "quiet"))
+        for index in 0..<9 { newest.add(try line(.call, "denied", connector: "flood", object: "\(index)")) }
+        #expect(newest.result.records.map(\.object) == (4..<9).map { "\($0)" })
+        #expect(newest.result.leftOut == ["quiet": 1, "flood": 4])
+        #expect(AuditScan(AuditQuery(deniedOnly: true)).result.leftOut.isEmpty)
+    }
+
+    @Test func `Lines that were dropped before their target came are counted once it does`() throws {
+        var scan = AuditScan(AuditQuery(target: "one"))
+        for run in 0..<10_050 { scan.add(try line(.refusal, "refused", run: "\(run)")) }
+        #expect(scan.result.leftOut.isEmpty)
+        scan.add(try line(.outcome, "refused", run: "0", target: "one"))
+        #expect(scan.result.leftOut == ["echo": 1])
+    }
 }

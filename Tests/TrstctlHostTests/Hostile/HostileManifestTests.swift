@@ -87,23 +87,23 @@ extension ManifestCase {
         ManifestCase(id: "M05", name: "no pin", outcome: .refused("unpinned"), edit: pin { _ in "sha256: []" }),
         ManifestCase(id: "M05", name: "null", outcome: .unusable(.wrongType), edit: pin { _ in "sha256: ~" }),
         ManifestCase(id: "M05", name: "text", outcome: .unusable(.wrongType), edit: pin { "sha256: \"\($0)\"" }),
-        ManifestCase(id: "M05", name: "empty", outcome: .unusable(.badPin), edit: pin { _ in "sha256: [\"\"]" }),
+        ManifestCase(id: "M05", name: "empty", outcome: .refused("bad-pin"), edit: pin { _ in "sha256: [\"\"]" }),
         ManifestCase(
-            id: "M05", name: "63", outcome: .unusable(.badPin), edit: pin { "sha256: [\"\($0.dropLast())\"]" }),
-        ManifestCase(id: "M05", name: "65", outcome: .unusable(.badPin), edit: pin { "sha256: [\"\($0)0\"]" }),
+            id: "M05", name: "63", outcome: .refused("bad-pin"), edit: pin { "sha256: [\"\($0.dropLast())\"]" }),
+        ManifestCase(id: "M05", name: "65", outcome: .refused("bad-pin"), edit: pin { "sha256: [\"\($0)0\"]" }),
         ManifestCase(
-            id: "M05", name: "upper case", outcome: .unusable(.badPin),
+            id: "M05", name: "upper case", outcome: .refused("bad-pin"),
             edit: pin { "sha256: [\"A\($0.uppercased().dropFirst())\"]" }),
         ManifestCase(
-            id: "M05", name: "0x", outcome: .unusable(.badPin), edit: pin { "sha256: [\"0x\($0.dropFirst(2))\"]" }),
-        ManifestCase(id: "M05", name: "blank", outcome: .unusable(.badPin), edit: pin { "sha256: [\" \($0)\"]" }),
+            id: "M05", name: "0x", outcome: .refused("bad-pin"), edit: pin { "sha256: [\"0x\($0.dropFirst(2))\"]" }),
+        ManifestCase(id: "M05", name: "blank", outcome: .refused("bad-pin"), edit: pin { "sha256: [\" \($0)\"]" }),
         ManifestCase(
-            id: "M05", name: "prefix", outcome: .unusable(.badPin), edit: pin { "sha256: [\"sha256:\($0)\"]" }),
+            id: "M05", name: "prefix", outcome: .refused("bad-pin"), edit: pin { "sha256: [\"sha256:\($0)\"]" }),
         ManifestCase(
-            id: "M05", name: "base64", outcome: .unusable(.badPin),
+            id: "M05", name: "base64", outcome: .refused("bad-pin"),
             edit: pin { _ in "sha256: [\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"]" }),
         ManifestCase(
-            id: "M06", name: "of nothing", outcome: .unusable(.badPin),
+            id: "M06", name: "of nothing", outcome: .refused("bad-pin"),
             edit: pin { _ in "sha256: [\"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\"]" }),
     ]
 
