@@ -1,11 +1,12 @@
 /// The words of the command line that may be secrets: errors end up in logs, and must not repeat them.
 enum CommandWords {
-    /// The error for a private key among the words, wherever it stands; nil when there is none.
+    /// The error for a private key among the words, wherever it stands.
     ///
     /// To be asked before anything else reads the words: the parser and every error that names what it was given would
     /// repeat it.
     ///
     /// - Parameter words: the command line without the program's name.
+    /// - Returns: nil when there is none.
     static func pastedKey(_ words: [String]) -> String? {
         guard let index = words.firstIndex(where: { $0.firstRange(of: "PRIVATE KEY-----") != nil }) else { return nil }
         return """
