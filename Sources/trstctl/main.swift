@@ -8,7 +8,7 @@ Interruption.block()
 StandardStreams.fill()
 
 let words = Array(CommandLine.arguments.dropFirst())
-if let error = CommandWords.pastedKey(words) {
+if let error = CommandWords.refusal(words) {
     Output.error(error)
     exit(ExitStatusCode.usage)
 }
@@ -33,7 +33,7 @@ do {
     let isHelp = Trstctl.exitCode(for: error) == .success
     let text = Trstctl.fullMessage(for: error)
     guard isHelp else {
-        Output.error(CommandWords.withoutSecrets(text, words: words))
+        Output.error(CommandWords.shown(text, words: words))
         exit(ExitStatusCode.usage)
     }
     let output = Output(isJSON: false, isVerbose: false)

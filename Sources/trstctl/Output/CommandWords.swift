@@ -7,7 +7,7 @@ enum CommandWords {
     ///
     /// - Parameter words: the command line without the program's name.
     /// - Returns: nil when there is none.
-    static func pastedKey(_ words: [String]) -> String? {
+    static func refusal(_ words: [String]) -> String? {
         guard let index = words.firstIndex(where: { $0.firstRange(of: "PRIVATE KEY-----") != nil }) else { return nil }
         return """
             error: word \(index + 1) of the command line is a private key: other users could read it in the list of \
@@ -29,7 +29,7 @@ enum CommandWords {
     ///   - text: the parser's message.
     ///   - words: the command line without the program's name.
     /// - Returns: the text to show.
-    static func withoutSecrets(_ text: String, words: [String]) -> String {
+    static func shown(_ text: String, words: [String]) -> String {
         let index = words.firstIndex { word in
             isSuspicious(word) && parts(of: word).contains { text.firstRange(of: $0) != nil }
         }
