@@ -132,7 +132,7 @@ struct LintTests {
         (["/usr/bin/ssh", "a", "b"], .interpreter), (["/usr/bin/nsenter", "-t", "1", "x"], .interpreter),
         (["/usr/bin/vi", "/a"], .interpreter), (["/usr/bin/git", "pull"], .interpreter),
         (["/usr/bin/unshare", "x"], .interpreter), (["/usr/bin/psql", "-c", "x"], .interpreter),
-        (["/usr/sbin/chpasswd", "--help"], .interpreter), (["/usr/bin/patch", "/x", "/y"], .interpreter),
+        (["/usr/sbin/newusers", "/x"], .interpreter), (["/usr/bin/patch", "/x", "/y"], .interpreter),
         // What could do anything by its arguments does one thing by these.
         (["/usr/bin/cp", "/a", "/b"], nil), (["/usr/bin/install", "-m", "644", "/a", "/b"], nil),
         (["/usr/bin/openssl", "x509", "-in", "/a", "-noout"], nil), (["/usr/bin/tar", "-czf", "/a", "/b"], nil),

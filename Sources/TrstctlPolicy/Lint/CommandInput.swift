@@ -37,6 +37,9 @@ enum CommandInput {
     }
 
     private static func direct(_ command: ExecGrant) -> String? {
+        if let unpacking = Unpacking(command) {
+            return unpacking.writesAnywhere ? "which files of this machine it writes" : nil
+        }
         let power = KnownPrograms.power(of: command.program)
         let isConfigured = !KnownPrograms.configuration(of: command).isEmpty && !power.isInterpreter
         var isObeyed = false
@@ -45,7 +48,6 @@ enum CommandInput {
             if power.runsFiles || isConfigured || isObeyed || isObeying, isNamed(as: argument) { return "what it does" }
             isObeyed = isObeying
         }
-        if Unpacking(command)?.writesAnywhere ?? false { return "which files of this machine it writes" }
         if KnownPrograms.obeysInput(command) { return "what it runs" }
         return KnownPrograms.addsWords(command) ? "the words of a command that it runs" : nil
     }

@@ -231,7 +231,7 @@ struct CopySyntax {
         case .all:
             for operand in operands { write(operand, 0, &reading) }
             read = []
-        case .last where !isTargeted && operands.count > 1:
+        case .last where !isTargeted && (operands.count > 1 || isSink && words.contains("-t")):
             if let last = read.popLast() { write(last, 0, &reading) }
         case .last, .option: break
         }

@@ -20,6 +20,8 @@ struct Decisive {
     let consequence: String
     /// Which files of the directory `rule` are meant; nil for all.
     var place: ConfigurationPlace?
+    /// The command of which it is an argument, unless that is a command which runs others.
+    var argumentOf: ExecGrant?
 
     /// True when a rule that meets this one's covers one of the files that are meant.
     func isMet(by other: PathGrant) -> Bool { place?.isMet(by: other, at: rule) ?? true }
@@ -40,7 +42,7 @@ struct Decisive {
         rule.spellings(context, followingLeaf: true).map {
             Decisive(
                 rule: $0, code: code, object: object, subject: subject, owner: owner, consequence: consequence,
-                place: place)
+                place: place, argumentOf: argumentOf)
         }
     }
 
@@ -121,7 +123,8 @@ struct CommandFiles {
             Decisive(
                 rule: named.rule, code: .replaces, object: named.object,
                 subject: "\(named.rule), which \(command) runs or loads", owner: owner,
-                consequence: "the connector could run anything")
+                consequence: "the connector could run anything",
+                argumentOf: KnownPrograms.wraps(command.program) ? nil : command)
         } else if isConfigured {
             Decisive(
                 rule: named.rule, code: .configures, object: command.program.bytes,

@@ -2,41 +2,42 @@ import TrstctlSystem
 
 /// Files from which a program takes what it does.
 struct ConfigurationPlace: Hashable, Sendable {
-    /// How deep below the directory of `rule`.
-    private enum Depth { case all, one, any }
-
+    /// The file, or the directory that all of them lie below.
     let rule: PathGrant
-    private let depth: Depth
-    private let suffix: [UInt8]
+    /// What stands behind the directory, `*.conf` or `*/conf.d/*.conf`; empty when every file counts.
+    private let names: [[UInt8]]
     /// As the table has it.
     let text: String
 
-    /// Reads `/file`, `/directory/`, `/directory/*.conf` or, at any depth, `/directory/**.conf`.
+    /// Reads `/file`, `/directory/` or `/directory/*.conf`; a star stands at the beginning of a name.
     init?(_ text: String) {
-        let directory = text.prefix { $0 != "*" }
-        guard let rule = try? PathGrant(String(directory)) else { return nil }
-        let stars = text.dropFirst(directory.count).prefix { $0 == "*" }
+        let bytes = Array(text.utf8)
+        let star = bytes.firstIndex(of: ConfigurationPlace.star) ?? bytes.endIndex
+        guard let rule = try? PathGrant(Bytes(Array(bytes[..<star]))) else { return nil }
         self.rule = rule
         self.text = text
-        depth = stars.isEmpty ? .all : stars.count == 1 ? .one : .any
-        suffix = Array(text.dropFirst(directory.count + stars.count).utf8)
+        names = bytes[star...].split(separator: slash).map { Array($0) }
     }
+
+    private static let star = UInt8(ascii: "*")
 
     /// True when a rule that meets this place, in one of its spellings, covers one of its files.
     func isMet(by other: PathGrant, at spelling: PathGrant) -> Bool {
-        switch (depth, other.extent) {
-        case (.all, _), (.any, .below): return true
-        case (.one, .below): return other.path == spelling.path || spelling.path.components(below: other.path) != nil
-        case (.one, .file), (.any, .file):
-            let isPlaced = depth == .any || other.path.parent == spelling.path
-            return isPlaced && (other.path.leaf?.array.suffix(suffix.count).elementsEqual(suffix) ?? false)
-        }
+        guard !names.isEmpty else { return true }
+        let parts = other.path.components(below: spelling.path) ?? []
+        let isDeepEnough = other.extent == .below ? parts.count < names.count : parts.count == names.count
+        return isDeepEnough && zip(parts, names).allSatisfy { ConfigurationPlace.matches($0.array, $1) }
+    }
+
+    private static func matches(_ part: [UInt8], _ name: [UInt8]) -> Bool {
+        guard name.first == star else { return part == name }
+        return part.suffix(name.count - 1).elementsEqual(name.dropFirst())
     }
 }
 
 /// Programs whose arguments, or whose configuration, say what they do.
 enum KnownPrograms {
-    // A star stands for one name, two for any depth: only what the program's own lines include is its configuration, so
+    // A star stands for one name: only what the program's own lines include is its configuration, so
     // that a certificate beside it is none.
     private static let configuration: [(names: [String], paths: [String])] = [
         (
@@ -102,13 +103,17 @@ enum KnownPrograms {
         (
             ["postgresql", "postgres", "pg_ctl", "pg_ctlcluster"],
             [
-                "/etc/postgresql/**.conf", "/etc/postgresql-common/**.conf", "/var/lib/postgresql/**.conf",
-                "/var/lib/pgsql/**.conf",
+                "/etc/postgresql/*/*/*.conf", "/etc/postgresql/*/*/conf.d/*.conf", "/etc/postgresql/*/*/environment",
+                "/etc/postgresql-common/*.conf", "/var/lib/postgresql/*/*/*.conf", "/var/lib/pgsql/*/*.conf",
+                "/var/lib/pgsql/*/data/*.conf",
             ]
         ),
         (
             ["mysql", "mysqld", "mysqladmin", "mysqld_safe", "mariadb", "mariadbd", "mariadb-admin"],
-            ["/etc/my.cnf", "/etc/my.cnf.d/*.cnf", "/etc/mysql/**.cnf", "/root/.my.cnf"]
+            [
+                "/etc/my.cnf", "/etc/my.cnf.d/*.cnf", "/etc/mysql/*.cnf", "/etc/mysql/conf.d/*.cnf",
+                "/etc/mysql/mysql.conf.d/*.cnf", "/etc/mysql/mariadb.conf.d/*.cnf", "/root/.my.cnf",
+            ]
         ),
         (
             ["slapd"],
@@ -119,16 +124,19 @@ enum KnownPrograms {
         (
             ["freeradius", "radiusd"],
             [
-                "/etc/freeradius/**.conf", "/etc/freeradius/3.0/sites-enabled/", "/etc/freeradius/3.0/mods-enabled/",
-                "/etc/freeradius/3.0/mods-config/", "/etc/raddb/**.conf", "/etc/raddb/sites-enabled/",
+                "/etc/freeradius/*.conf", "/etc/freeradius/3.0/*.conf", "/etc/freeradius/3.0/sites-enabled/",
+                "/etc/freeradius/3.0/mods-enabled/",
+                "/etc/freeradius/3.0/mods-config/", "/etc/raddb/*.conf", "/etc/raddb/sites-enabled/",
                 "/etc/raddb/mods-enabled/", "/etc/raddb/mods-config/",
             ]
         ),
         (
             ["ipsec", "strongswan", "strongswan-starter", "swanctl", "charon-systemd"],
             [
-                "/etc/ipsec.conf", "/etc/ipsec.d/*.conf", "/etc/strongswan.conf", "/etc/strongswan.d/**.conf",
-                "/etc/strongswan/**.conf", "/etc/swanctl/swanctl.conf", "/etc/swanctl/conf.d/*.conf",
+                "/etc/ipsec.conf", "/etc/ipsec.d/*.conf", "/etc/strongswan.conf", "/etc/strongswan.d/*.conf",
+                "/etc/strongswan.d/charon/*.conf",
+                "/etc/strongswan/*.conf", "/etc/strongswan/strongswan.d/*.conf", "/etc/strongswan/swanctl/*.conf",
+                "/etc/swanctl/swanctl.conf", "/etc/swanctl/conf.d/*.conf",
             ]
         ),
         (["caddy"], ["/etc/caddy/Caddyfile"]),
@@ -159,6 +167,11 @@ enum KnownPrograms {
 
     static func isOne(_ program: AbsolutePath, of known: Set<String>) -> Bool {
         !known.isDisjoint(with: names(program))
+    }
+
+    /// True for a program of which something is known, by its name.
+    static func isKnown(_ program: AbsolutePath) -> Bool {
+        hasPower(program) || isOne(program, of: managers) || isOne(program, of: killers)
     }
 
     /// True for what starts and stops services.

@@ -40,9 +40,9 @@ struct PluginLint {
     mutating func checkReplacement(_ decisive: PathIndex<Decisive>) {
         for reach in reaches {
             let met = reach.rules.flatMap { rule in decisive.meeting(rule).filter { $0.isMet(by: rule) } }
-                .filter {
+                .filter { entry in
                     // That a command names the file that it copies to says nothing.
-                    $0.code != .writesArgument || !reach.isCopied
+                    reach.copied.map { entry.code != .writesArgument && entry.argumentOf != $0 } ?? true
                 }
             let own = met.filter { $0.owner == .plugin(plugin.name) }
             // A finding about another plugin that is also one about this is told once, about this.

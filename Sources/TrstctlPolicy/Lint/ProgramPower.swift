@@ -207,8 +207,8 @@ extension KnownPrograms {
         return powers
     }()
 
-    /// True for a program of which something is known, by its name.
-    static func isKnown(_ program: AbsolutePath) -> Bool { names(program).contains { byName[$0] != nil } }
+    /// True for a program that can be made to do more than its name says.
+    static func hasPower(_ program: AbsolutePath) -> Bool { names(program).contains { byName[$0] != nil } }
 
     /// What is known of it, by its name with or without a version; nothing when it is not known.
     static func power(of program: AbsolutePath) -> ProgramPower {

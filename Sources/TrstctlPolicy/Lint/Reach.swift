@@ -11,8 +11,8 @@ struct Reach {
     let object: Bytes
     /// How sentences begin.
     let text: String
-    /// True for what a command copies.
-    var isCopied = false
+    /// The command that copies it.
+    var copied: ExecGrant?
 
     /// What a plugin reaches, in the order of the manifest.
     ///
@@ -78,7 +78,7 @@ struct CopyIndex {
             return (isTree ? copy.trees : copy.destinations).map { destination in
                 Reach(
                     rules: destination.rules.flatMap { $0.spellings(context, followingLeaf: true) },
-                    capability: capability, index: index, object: destination.object, text: text, isCopied: true)
+                    capability: capability, index: index, object: destination.object, text: text, copied: command)
             }
         }
     }

@@ -18,9 +18,11 @@ struct Unpacking {
         var escapes = false
         if has("tar") || has("gtar") || has("bsdtar") {
             guard KnownPrograms.unpacks(command) else { return nil }
-            isGiven = Unpacking.readsInput(tar: command)
-            escapes = words.contains { $0 == "--absolute-names" || ($0.hasPrefix("-") && $0.dropFirst().first == "P") }
-            options = ["-C", "--directory", "--cd"]
+            let options = TarOptions(command)
+            guard options.readsInput else { return nil }
+            directory = options.directory
+            writesAnywhere = options.isAbsolute || options.directory == nil
+            return
         } else if has("cpio") {
             let copiesIn = words.contains { $0 == "--extract" || Unpacking.isCluster($0, with: "i") }
             guard copiesIn || words.contains(where: { $0 == "--pass-through" || Unpacking.isCluster($0, with: "p") })
@@ -70,18 +72,6 @@ struct Unpacking {
         writesAnywhere = escapes || directory == nil
     }
 
-    // tar takes its input without -f too, as distributions build it.
-    private static func readsInput(tar command: ExecGrant) -> Bool {
-        let words = command.words
-        let file = words.indices.first { index in
-            let word = words[index]
-            if word.hasPrefix("--") { return word == "--file" || word.hasPrefix("--file=") }
-            let isCluster = word.hasPrefix("-") || index == 0
-            return isCluster && word.contains("f") && !word.hasPrefix("-C") && !word.hasPrefix("-I")
-        }
-        return file == nil || CommandInput.isNamed(in: command)
-    }
-
     private static func operands(of words: [String], valued: String) -> [String] {
         var operands: [String] = []
         var isValue = false
@@ -97,13 +87,12 @@ struct Unpacking {
         word.hasPrefix("-") && !word.hasPrefix("--") && word.contains(letter)
     }
 
-    // The last one counts for tar; each of the others knows one only.
     private static func directory(_ command: ExecGrant, _ options: [String]) -> PathGrant? {
         var found: PathGrant?
         for (index, word) in command.words.enumerated() {
             for option in options {
                 let value: (argument: ArgumentPattern, skipped: Int)
-                if word == option || (option == "-C" && isCluster(word, with: "C") && word.hasSuffix("C")) {
+                if word == option {
                     guard index + 1 < command.arguments.count else { continue }
                     value = (command.arguments[index + 1], 0)
                 } else if option.hasPrefix("--"), word.hasPrefix(option + "=") {
@@ -118,6 +107,56 @@ struct Unpacking {
             }
         }
         return found
+    }
+}
+
+/// What of tar's options matters here.
+private struct TarOptions {
+    private(set) var directory: PathGrant?
+    private(set) var isAbsolute = false
+    /// True without an archive too, as distributions build it.
+    private(set) var readsInput = true
+
+    init(_ command: ExecGrant) {
+        var waiting: [Character] = []
+        for (index, argument) in command.arguments.enumerated() {
+            let word = String(decoding: argument.literalPrefix, as: UTF8.self)
+            if !waiting.isEmpty {
+                take(waiting.removeFirst(), argument, 0)
+            } else if word.hasPrefix("--") {
+                let name = word.prefix { $0 != "=" }
+                let letter: Character
+                switch name {
+                case "--file": letter = "f"
+                case "--directory", "--cd": letter = "C"
+                default:
+                    isAbsolute = isAbsolute || (name.utf8.count > 3 && "--absolute-names".hasPrefix(name))
+                    continue
+                }
+                if name == word { waiting = [letter] } else { take(letter, argument, name.utf8.count + 1) }
+            } else if word.hasPrefix("-") {
+                for (place, letter) in word.enumerated().dropFirst() {
+                    isAbsolute = isAbsolute || letter == "P"
+                    guard TarOptions.valued.contains(letter) else { continue }
+                    if place + 1 == word.count { waiting = [letter] } else { take(letter, argument, place + 1) }
+                    break
+                }
+            } else if index == 0 {
+                // As in `tar xfC archive directory`: the values follow in their order.
+                isAbsolute = word.contains("P")
+                waiting = Array(word.filter(TarOptions.valued.contains))
+            }
+        }
+    }
+
+    private static let valued = "CfbIFTXKNVgHL"
+
+    private mutating func take(_ letter: Character, _ argument: ArgumentPattern, _ skipped: Int) {
+        if letter == "f" { readsInput = CommandInput.isNamed(by: Array(argument.literalPrefix.dropFirst(skipped))) }
+        // One that is relative starts from the one before it, which covers it.
+        let isRelative = argument.literalPrefix.dropFirst(skipped).first != slash
+        guard letter == "C", directory == nil || !isRelative else { return }
+        directory = argument.file(behind: skipped).flatMap { PathGrant(below: $0.path) }
     }
 }
 
