@@ -48,7 +48,6 @@ struct LintCopyTests {
         ("/srv/d/", ["/bin/mv", "/srv/d", "/usr/local/bin"]),
         ("/srv/tool", ["/usr/bin/timeout", "5", "cp", "/srv/tool", "/usr/local/bin"]),
         ("/srv/tool", ["/bin/sh", "-c", "cp /srv/tool /usr/local/bin/"]),
-        ("/srv/tool.gz", ["/bin/gunzip", "-f", "/srv/../usr/local/bin/tool.gz", "/srv/tool.gz"]),
         ("/srv/in", ["/usr/bin/gpg", "--batch", "-o", "/usr/local/bin/tool", "-d", "/srv/in"]),
         ("/srv/in", ["/usr/bin/gpg", "--output=/usr/local/bin/tool", "-d", "/srv/in"]),
         ("/srv/in", ["/usr/bin/zstd", "-df", "-o", "/usr/local/bin/tool", "/srv/in"]),
