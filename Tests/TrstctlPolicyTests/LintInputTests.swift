@@ -43,6 +43,14 @@ struct LintInputTests {
         #expect(try LintSample.findings([accepted]).allSatisfy { !$0.isRefusal }, "\(argv)")
     }
 
+    @Test func `A text of more commands than are looked at is refused`() throws {
+        let many = (0..<300).map { "cp /a /b\($0)" }.joined(separator: ";")
+        let few = (0..<200).map { "cp /a /b\($0)" }.joined(separator: ";")
+        #expect(try refusals([["/bin/sh", "-c", many]]) == [.chooses])
+        #expect(try refusals([["/bin/sh", "-c", few]]).isEmpty)
+        #expect(try refusals([["/bin/sh", "-c", few + ";tar x"]]) == [.chooses])
+    }
+
     static let harmless: [[String]] = [
         ["/bin/tar", "-xf", "/srv/a.tar"], ["/bin/tar", "-czf", "-", "/srv/a"], ["/bin/tar", "-x", "-C", "/srv/d"],
         ["/bin/tar", "-tf", "-"], ["/usr/bin/cpio", "-o"], ["/bin/sh", "-c", "systemctl reload nginx"],

@@ -33,7 +33,10 @@ enum CommandInput {
     /// What the command, or one that it runs, takes from its input so that the connector decides what runs; nil when
     /// it takes nothing, or only bytes.
     static func choice(in command: ExecGrant) -> String? {
-        command.withWrapped.lazy.compactMap { direct($0) }.first
+        let commands = command.withWrapped
+        // Behind so many nobody can see the next one.
+        if commands.count == ExecGrant.maximumWrapped { return "perhaps what it runs, for it has too many commands," }
+        return commands.lazy.compactMap { direct($0) }.first
     }
 
     private static func direct(_ command: ExecGrant) -> String? {

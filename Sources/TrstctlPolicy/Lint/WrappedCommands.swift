@@ -2,16 +2,20 @@ import TrstctlSystem
 
 extension ExecGrant {
     /// The command itself and those that it runs in its turn: behind a wrapper such as `timeout`, and in the text of a
-    /// shell; the latter only as far as they read the shell's own input.
+    /// shell; the latter only as far as they read the shell's own input. At most `maximumWrapped`.
     var withWrapped: [ExecGrant] {
         var all = [self]
+        var known: Set<ExecGrant> = [self]
         var next = 0
-        while next < all.count, all.count < 64 {
-            for command in all[next].directlyWrapped where !all.contains(command) { all.append(command) }
+        while next < all.count, all.count < ExecGrant.maximumWrapped {
+            for command in all[next].directlyWrapped where known.insert(command).inserted { all.append(command) }
             next += 1
         }
-        return all
+        return Array(all.prefix(ExecGrant.maximumWrapped))
     }
+
+    /// The most commands in one that are looked at; a shell's text has seldom ten.
+    static let maximumWrapped = 256
 
     /// The arguments as far as the manifest says them.
     var words: [String] { arguments.map { String(decoding: $0.literalPrefix, as: UTF8.self) } }
@@ -23,22 +27,29 @@ extension ExecGrant {
         let behind = texts.indices.compactMap { index in
             ExecGrant.named(texts[index], arguments[index...].dropFirst().map(\.bytes))
         }
-        return behind + texts.indices.flatMap { scripts(texts, at: $0) }
+        var known: Set<String> = []
+        var found = behind
+        for script in texts.indices.compactMap({ script(texts, at: $0) }) where known.insert(script).inserted {
+            guard found.count < ExecGrant.maximumWrapped else { break }
+            found += ExecGrant.commands(in: script)
+        }
+        return found
     }
 
     // What stands behind -c, also in a cluster such as -ec.
-    private func scripts(_ texts: [String], at index: Int) -> [ExecGrant] {
+    private func script(_ texts: [String], at index: Int) -> String? {
         let option = texts[index]
-        if option.hasPrefix("--command=") { return ExecGrant.commands(in: String(option.dropFirst(10))) }
+        if option.hasPrefix("--command=") { return String(option.dropFirst(10)) }
         let isShort = option.hasPrefix("-") && !option.hasPrefix("--") && option.contains("c")
-        guard isShort || option == "--command", index + 1 < texts.count else { return [] }
-        return ExecGrant.commands(in: texts[index + 1])
+        guard isShort || option == "--command", index + 1 < texts.count else { return nil }
+        return texts[index + 1]
     }
 
     private static func commands(in script: String) -> [ExecGrant] {
         // What reads from a pipe or from a file does not read what the connector gives.
+        var known: Set<Substring> = []
         let pipelines = script.replacing("||", with: ";").split { ";&()`\n".contains($0) }
-        return pipelines.compactMap { pipeline -> ExecGrant? in
+        return pipelines.filter { known.insert($0).inserted }.compactMap { pipeline -> ExecGrant? in
             guard let first = pipeline.split(separator: "|").first, !first.contains("<") else { return nil }
             let words = first.split { " \t'\"".contains($0) }
                 .drop { $0.contains("=") || ["exec", "then", "else", "do", "if", "!", "{", "$"].contains(String($0)) }
