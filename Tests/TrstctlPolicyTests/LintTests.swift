@@ -118,10 +118,10 @@ struct LintTests {
     }
 
     static let commands: [(argv: [String], code: LintCode?)] = [
-        (["/bin/sh", "-c", "x"], .interpreter), (["/usr/bin/dash"], .interpreter),
-        (["/bin/busybox", "sh"], .interpreter),
+        (["/bin/sh", "-c", "x"], .interpreter), (["/usr/bin/dash", "-c", "x"], .interpreter),
+        (["/bin/busybox", "ash", "/x"], .interpreter),
         (["/usr/bin/env", "x"], .interpreter), (["/usr/bin/sudo", "x"], .interpreter),
-        (["/usr/bin/python3"], .interpreter), (["/usr/bin/python3.11", "/x"], .interpreter),
+        (["/usr/bin/python3", "/x"], .interpreter), (["/usr/bin/python3.11", "/x"], .interpreter),
         (["/usr/bin/perl5.36.0", "/x"], .interpreter), (["/usr/bin/ruby", "x"], .interpreter),
         (["/usr/bin/node", "x"], .interpreter), (["/usr/bin/awk", "x"], .interpreter),
         (["/usr/bin/find", "/", "-exec", "x"], .interpreter), (["/usr/bin/xargs", "x"], .interpreter),
@@ -131,8 +131,8 @@ struct LintTests {
         (["/usr/bin/systemctl", "reload", "nginx"], nil), (["/usr/sbin/nginx", "-t"], nil), (["/usr/bin/shred"], nil),
         (["/usr/bin/ssh", "a", "b"], .interpreter), (["/usr/bin/nsenter", "-t", "1", "x"], .interpreter),
         (["/usr/bin/vi", "/a"], .interpreter), (["/usr/bin/git", "pull"], .interpreter),
-        (["/usr/bin/unshare", "x"], .interpreter), (["/usr/bin/psql"], .interpreter),
-        (["/usr/sbin/chpasswd"], .interpreter), (["/usr/bin/patch"], .interpreter),
+        (["/usr/bin/unshare", "x"], .interpreter), (["/usr/bin/psql", "-c", "x"], .interpreter),
+        (["/usr/sbin/newusers", "/x"], .interpreter), (["/usr/bin/patch", "/x", "/y"], .interpreter),
         // What could do anything by its arguments does one thing by these.
         (["/usr/bin/cp", "/a", "/b"], nil), (["/usr/bin/install", "-m", "644", "/a", "/b"], nil),
         (["/usr/bin/openssl", "x509", "-in", "/a", "-noout"], nil), (["/usr/bin/tar", "-czf", "/a", "/b"], nil),

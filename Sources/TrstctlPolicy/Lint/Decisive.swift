@@ -18,6 +18,13 @@ struct Decisive {
     let subject: String
     let owner: Owner
     let consequence: String
+    /// Which files of the directory `rule` are meant; nil for all.
+    var place: ConfigurationPlace?
+    /// The command of which it is an argument, unless that is a command which runs others.
+    var argumentOf: ExecGrant?
+
+    /// True when a rule that meets this one's covers one of the files that are meant.
+    func isMet(by other: PathGrant) -> Bool { place?.isMet(by: other, at: rule) ?? true }
 
     /// One sentence about the plugin that may write it.
     func sentence(_ reach: String, for name: ConnectorName) -> String {
@@ -34,7 +41,8 @@ struct Decisive {
     func spelled(_ context: LintContext) -> [Decisive] {
         rule.spellings(context, followingLeaf: true).map {
             Decisive(
-                rule: $0, code: code, object: object, subject: subject, owner: owner, consequence: consequence)
+                rule: $0, code: code, object: object, subject: subject, owner: owner, consequence: consequence,
+                place: place, argumentOf: argumentOf)
         }
     }
 
@@ -102,10 +110,10 @@ struct CommandFiles {
         return [program].compactMap(\.self)
             + configuration.map { place in
                 Decisive(
-                    rule: place, code: .configures, object: command.program.bytes,
-                    subject: "\(place), from which \(command) takes what it does", owner: owner,
+                    rule: place.rule, code: .configures, object: command.program.bytes,
+                    subject: "\(place.text), from which \(command) takes what it does", owner: owner,
                     consequence: "a module to load, a file to serve, a user to run as; the connector could run "
-                        + "anything; grant the certificate's and the key's exact files instead")
+                        + "anything; grant the certificate's and the key's exact files instead", place: place)
             }
             + named(isConfigured: !configuration.isEmpty).map { argument($0, !configuration.isEmpty, owner) }
     }
@@ -115,7 +123,8 @@ struct CommandFiles {
             Decisive(
                 rule: named.rule, code: .replaces, object: named.object,
                 subject: "\(named.rule), which \(command) runs or loads", owner: owner,
-                consequence: "the connector could run anything")
+                consequence: "the connector could run anything",
+                argumentOf: KnownPrograms.wraps(command.program) ? nil : command)
         } else if isConfigured {
             Decisive(
                 rule: named.rule, code: .configures, object: command.program.bytes,

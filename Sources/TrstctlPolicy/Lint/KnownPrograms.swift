@@ -1,33 +1,147 @@
 import TrstctlSystem
 
+/// Files from which a program takes what it does.
+struct ConfigurationPlace: Hashable, Sendable {
+    /// The file, or the directory that all of them lie below.
+    let rule: PathGrant
+    /// What stands behind the directory, `*.conf` or `*/conf.d/*.conf`; empty when every file counts.
+    private let names: [[UInt8]]
+    /// As the table has it.
+    let text: String
+
+    /// Reads `/file`, `/directory/` or `/directory/*.conf`; a star stands at the beginning of a name.
+    init?(_ text: String) {
+        let bytes = Array(text.utf8)
+        let star = bytes.firstIndex(of: ConfigurationPlace.star) ?? bytes.endIndex
+        guard let rule = try? PathGrant(Bytes(Array(bytes[..<star]))) else { return nil }
+        self.rule = rule
+        self.text = text
+        names = bytes[star...].split(separator: slash).map { Array($0) }
+    }
+
+    private static let star = UInt8(ascii: "*")
+
+    /// True when a rule that meets this place, in one of its spellings, covers one of its files.
+    func isMet(by other: PathGrant, at spelling: PathGrant) -> Bool {
+        guard !names.isEmpty else { return true }
+        let parts = other.path.components(below: spelling.path) ?? []
+        let isDeepEnough = other.extent == .below ? parts.count < names.count : parts.count == names.count
+        return isDeepEnough && zip(parts, names).allSatisfy { ConfigurationPlace.matches($0.array, $1) }
+    }
+
+    private static func matches(_ part: [UInt8], _ name: [UInt8]) -> Bool {
+        guard name.first == star else { return part == name }
+        return part.suffix(name.count - 1).elementsEqual(name.dropFirst())
+    }
+}
+
 /// Programs whose arguments, or whose configuration, say what they do.
 enum KnownPrograms {
+    // A star stands for one name: only what the program's own lines include is its configuration, so
+    // that a certificate beside it is none.
     private static let configuration: [(names: [String], paths: [String])] = [
         (
             ["nginx", "openresty", "angie", "freenginx"],
             [
-                "/etc/nginx/nginx.conf", "/etc/nginx/conf.d/", "/etc/nginx/sites-enabled/",
-                "/etc/nginx/sites-available/", "/etc/nginx/modules-enabled/", "/etc/nginx/modules-available/",
-                "/etc/nginx/modules/", "/etc/angie/angie.conf", "/usr/local/nginx/conf/nginx.conf",
-                "/usr/local/openresty/nginx/conf/nginx.conf",
+                "/etc/nginx/nginx.conf", "/etc/nginx/conf.d/*.conf", "/etc/nginx/sites-enabled/*",
+                "/etc/nginx/sites-available/*", "/etc/nginx/modules-enabled/*.conf", "/etc/nginx/modules-available/",
+                "/etc/nginx/modules/", "/etc/nginx/snippets/*.conf", "/etc/nginx/default.d/*.conf",
+                "/etc/nginx/mime.types", "/etc/nginx/fastcgi_params", "/etc/nginx/fastcgi.conf",
+                "/etc/nginx/proxy_params", "/etc/nginx/scgi_params", "/etc/nginx/uwsgi_params",
+                "/usr/share/nginx/modules/*.conf", "/etc/angie/angie.conf", "/etc/angie/http.d/*.conf",
+                "/usr/local/nginx/conf/nginx.conf", "/usr/local/openresty/nginx/conf/nginx.conf",
             ]
         ),
         (
             ["apache2", "apache2ctl", "apachectl", "httpd"],
             [
-                "/etc/apache2/apache2.conf", "/etc/apache2/envvars", "/etc/apache2/conf-enabled/",
-                "/etc/apache2/conf-available/", "/etc/apache2/mods-enabled/", "/etc/apache2/mods-available/",
-                "/etc/apache2/sites-enabled/", "/etc/apache2/sites-available/", "/etc/httpd/conf/",
-                "/etc/httpd/conf.d/", "/etc/httpd/conf.modules.d/", "/etc/httpd/modules/",
+                "/etc/apache2/apache2.conf", "/etc/apache2/envvars", "/etc/apache2/ports.conf", "/etc/apache2/magic",
+                "/etc/apache2/conf-enabled/*.conf", "/etc/apache2/conf-available/*.conf",
+                "/etc/apache2/mods-enabled/*.load", "/etc/apache2/mods-enabled/*.conf",
+                "/etc/apache2/mods-available/*.load", "/etc/apache2/mods-available/*.conf",
+                "/etc/apache2/sites-enabled/*.conf", "/etc/apache2/sites-available/*.conf",
+                "/etc/httpd/conf/httpd.conf", "/etc/httpd/conf/magic", "/etc/httpd/conf.d/*.conf",
+                "/etc/httpd/conf.modules.d/*.conf", "/etc/httpd/modules/", "/usr/local/apache2/conf/httpd.conf",
+                "/usr/local/apache2/conf/extra/*.conf", "/usr/local/apache2/modules/",
+                "/usr/local/apache2/bin/envvars",
             ]
         ),
-        (["haproxy"], ["/etc/haproxy/haproxy.cfg", "/etc/haproxy/conf.d/", "/etc/haproxy/scripts/"]),
-        (["postfix"], ["/etc/postfix/main.cf", "/etc/postfix/master.cf"]),
-        (["dovecot", "doveadm"], ["/etc/dovecot/dovecot.conf", "/etc/dovecot/conf.d/"]),
-        (["exim", "exim4"], ["/etc/exim4/", "/etc/exim/"]),
+        (["haproxy"], ["/etc/haproxy/haproxy.cfg", "/etc/haproxy/conf.d/*.cfg", "/etc/haproxy/scripts/"]),
+        (
+            ["postfix"],
+            [
+                "/etc/postfix/main.cf", "/etc/postfix/master.cf", "/etc/postfix/dynamicmaps.cf",
+                "/etc/postfix/dynamicmaps.cf.d/", "/etc/postfix/postfix-script", "/etc/postfix/post-install",
+            ]
+        ),
+        (
+            ["dovecot", "doveadm"],
+            [
+                "/etc/dovecot/dovecot.conf", "/etc/dovecot/local.conf", "/etc/dovecot/conf.d/*.conf",
+                "/etc/dovecot/conf.d/*.ext", "/etc/dovecot/*.ext",
+            ]
+        ),
+        (
+            ["exim", "exim4"],
+            [
+                "/etc/exim4/exim4.conf", "/etc/exim4/exim4.conf.template", "/etc/exim4/exim4.conf.localmacros",
+                "/etc/exim4/update-exim4.conf.conf", "/etc/exim4/conf.d/", "/etc/exim/exim.conf", "/etc/exim.conf",
+            ]
+        ),
+        (
+            ["lighttpd"],
+            [
+                "/etc/lighttpd/lighttpd.conf", "/etc/lighttpd/modules.conf", "/etc/lighttpd/conf-enabled/*.conf",
+                "/etc/lighttpd/conf-available/*.conf", "/etc/lighttpd/conf.d/*.conf",
+                "/etc/lighttpd/vhosts.d/*.conf",
+            ]
+        ),
+        (
+            ["named", "bind9", "rndc"],
+            ["/etc/named.conf", "/etc/named/*.conf", "/etc/bind/*.conf", "/etc/bind/*.local"]
+        ),
+        (
+            ["postgresql", "postgres", "pg_ctl", "pg_ctlcluster"],
+            [
+                "/etc/postgresql/*/*/*.conf", "/etc/postgresql/*/*/conf.d/*.conf", "/etc/postgresql/*/*/environment",
+                "/etc/postgresql-common/*.conf", "/var/lib/postgresql/*/*/*.conf", "/var/lib/pgsql/*/*.conf",
+                "/var/lib/pgsql/*/data/*.conf",
+            ]
+        ),
+        (
+            ["mysql", "mysqld", "mysqladmin", "mysqld_safe", "mariadb", "mariadbd", "mariadb-admin"],
+            [
+                "/etc/my.cnf", "/etc/my.cnf.d/*.cnf", "/etc/mysql/*.cnf", "/etc/mysql/conf.d/*.cnf",
+                "/etc/mysql/mysql.conf.d/*.cnf", "/etc/mysql/mariadb.conf.d/*.cnf", "/root/.my.cnf",
+            ]
+        ),
+        (
+            ["slapd"],
+            [
+                "/etc/ldap/slapd.conf", "/etc/ldap/slapd.d/", "/etc/openldap/slapd.conf", "/etc/openldap/slapd.d/",
+            ]
+        ),
+        (
+            ["freeradius", "radiusd"],
+            [
+                "/etc/freeradius/*.conf", "/etc/freeradius/3.0/*.conf", "/etc/freeradius/3.0/sites-enabled/",
+                "/etc/freeradius/3.0/mods-enabled/",
+                "/etc/freeradius/3.0/mods-config/", "/etc/raddb/*.conf", "/etc/raddb/sites-enabled/",
+                "/etc/raddb/mods-enabled/", "/etc/raddb/mods-config/",
+            ]
+        ),
+        (
+            ["ipsec", "strongswan", "strongswan-starter", "swanctl", "charon-systemd"],
+            [
+                "/etc/ipsec.conf", "/etc/ipsec.d/*.conf", "/etc/strongswan.conf", "/etc/strongswan.d/*.conf",
+                "/etc/strongswan.d/charon/*.conf",
+                "/etc/strongswan/*.conf", "/etc/strongswan/strongswan.d/*.conf", "/etc/strongswan/swanctl/*.conf",
+                "/etc/swanctl/swanctl.conf", "/etc/swanctl/conf.d/*.conf",
+            ]
+        ),
         (["caddy"], ["/etc/caddy/Caddyfile"]),
         (["traefik"], ["/etc/traefik/traefik.yml", "/etc/traefik/traefik.toml"]),
-        (["stunnel", "stunnel4"], ["/etc/stunnel/stunnel.conf", "/etc/stunnel/conf.d/"]),
+        (["stunnel", "stunnel4"], ["/etc/stunnel/*.conf", "/etc/stunnel/conf.d/*.conf"]),
         (["sshd"], ["/etc/ssh/sshd_config", "/etc/ssh/sshd_config.d/"]),
         (["systemctl"], ["/etc/systemd/", "/run/systemd/", "/usr/lib/systemd/", "/usr/local/lib/systemd/"]),
         (["service", "invoke-rc.d", "rc-service"], ["/etc/init.d/", "/etc/default/"]),
@@ -51,9 +165,17 @@ enum KnownPrograms {
             + (isLoader ? ["ld.so"] : [])
     }
 
-    private static func isOne(_ program: AbsolutePath, of known: Set<String>) -> Bool {
+    static func isOne(_ program: AbsolutePath, of known: Set<String>) -> Bool {
         !known.isDisjoint(with: names(program))
     }
+
+    /// True for a program of which something is known, by its name.
+    static func isKnown(_ program: AbsolutePath) -> Bool {
+        hasPower(program) || isOne(program, of: managers) || isOne(program, of: killers)
+    }
+
+    /// True for what starts and stops services.
+    static func isManager(_ program: AbsolutePath) -> Bool { isOne(program, of: managers) }
 
     /// What a hole in the command's arguments would choose, when that is more than a name or a number of its own; nil
     /// when it is not.
@@ -87,18 +209,19 @@ enum KnownPrograms {
 
     /// The configuration of what the command runs, of the service that it restarts, or of the command behind a wrapper
     /// such as `timeout`; empty when none is known.
-    static func configuration(of grant: ExecGrant) -> [PathGrant] {
+    static func configuration(of grant: ExecGrant) -> [ConfigurationPlace] {
         var known = Set(names(grant.program))
         if isOne(grant.program, of: managers) || power(of: grant.program).isInterpreter {
             for text in grant.arguments.compactMap({ $0.literal?.text }) {
                 for word in text.split(whereSeparator: { " \t\n;&|()'\"".contains($0) }) {
                     let leaf = word.split(separator: "/").last.map(String.init) ?? ""
-                    known.insert(leaf.hasSuffix(".service") ? String(leaf.dropLast(8)) : leaf)
+                    let unit = leaf.hasSuffix(".service") ? String(leaf.dropLast(8)) : leaf
+                    known.insert(String(unit.prefix { $0 != "@" }))
                 }
             }
         }
         return configuration.filter { entry in entry.names.contains(where: known.contains) }
-            .flatMap { $0.paths.compactMap { try? PathGrant($0) } }
+            .flatMap { $0.paths.compactMap { ConfigurationPlace($0) } }
     }
 
     /// True for tar and its like when they take files out of an archive.

@@ -15,8 +15,9 @@ package enum Lint {
     package static func findings(in manifest: Manifest, _ context: LintContext) -> [LintFinding] {
         let decisive = PathIndex(Decisive.entries(manifest, context).flatMap { $0.spelled(context) }) { $0.rule }
         let secrets = PathIndex(SecretFile.entries(manifest, context).flatMap { $0.spelled(context) }) { $0.rule }
+        let copies = CopyIndex(manifest, context)
         return manifest.plugins.flatMap { plugin in
-            var lint = PluginLint(plugin, context)
+            var lint = PluginLint(plugin, context, copies)
             lint.checkCommands()
             lint.checkReplacement(decisive)
             lint.checkPlaces()

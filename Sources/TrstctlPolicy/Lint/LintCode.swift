@@ -8,7 +8,7 @@ package enum LintCode: String, CaseIterable, Hashable, Sendable, CustomStringCon
     case configures
     /// A shell, an interpreter, or a program that runs others.
     case interpreter
-    /// A hole of a command lets the connector choose what runs, or what becomes of a service or a process.
+    /// A hole of a command, or its input, lets the connector choose what runs, or what becomes of a service or a process.
     case chooses
     /// A hole of a command lets the connector choose a word.
     case openArgument = "open-argument"

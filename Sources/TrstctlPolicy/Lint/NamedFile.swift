@@ -17,6 +17,8 @@ struct NamedFile {
         for argument in command.arguments {
             let isRun = runsAll || isRunNext || power.isRunningOption(argument)
             isRunNext = power.isRunningOption(argument)
+            let lookedUp = KnownPrograms.wraps(command.program) ? argument.lookedUp : []
+            files += lookedUp.map { NamedFile(rule: $0, object: $0.bytes, isRun: true) }
             let named = argument.namedFiles
             // The whole argument and its first word are two ways to read one path: one finding, about the word.
             let whole = argument.wholeFile
@@ -35,7 +37,7 @@ struct NamedFile {
 
 extension ArgumentPattern {
     /// What can stand between two paths in one argument: lists, options, and the words of a shell.
-    private static let separators = Set(" \t\n:;,=|&()<>'\"`@".utf8)
+    static let separators = Set(" \t\n:;,=|&()<>'\"`@".utf8)
 
     /// The files that the argument can name, from `/`, where commands run: the whole, and what stands between separators;
     /// those of a directory when a hole stands in the path.

@@ -26,16 +26,29 @@ extension PathGrant {
     /// The same rule behind the links that distributions with a merged /usr have, see file-hierarchy(7), and behind those
     /// in /proc that lead to `/`, see proc(5).
     var withoutKnownLinks: PathGrant {
-        var array = bytes.array
+        var array = PathGrant.withoutProcLinks(bytes.array)
         for link in PathGrant.knownLinks where array.starts(with: link.from.utf8) {
             array = Array(link.to.utf8) + array.dropFirst(link.from.utf8.count)
         }
         return (try? PathGrant(Bytes(array))) ?? self
     }
 
+    // /proc/N/root, and cwd, of every process and thread: the host and its commands run in `/`.
+    private static func withoutProcLinks(_ text: [UInt8]) -> [UInt8] {
+        var text = text
+        while true {
+            // Empty, "proc", N, "root", what is behind it; with "task" and a thread's number between them.
+            let parts = text.split(separator: slash, omittingEmptySubsequences: false)
+            let place = parts.count > 4 && parts[3].elementsEqual("task".utf8) ? 5 : 3
+            guard parts.count > place + 1, parts[1].elementsEqual("proc".utf8),
+                parts[place].elementsEqual("root".utf8) || parts[place].elementsEqual("cwd".utf8)
+            else { return text }
+            text = parts[(place + 1)...].flatMap { [slash] + $0 }
+        }
+    }
+
     // In this order: what one leads to can begin with the next.
     private static let knownLinks: [(from: String, to: String)] = [
-        ("/proc/self/root/", "/"), ("/proc/thread-self/root/", "/"), ("/proc/1/root/", "/"),
         ("/bin/", "/usr/bin/"), ("/sbin/", "/usr/sbin/"), ("/lib/", "/usr/lib/"), ("/lib32/", "/usr/lib32/"),
         ("/lib64/", "/usr/lib64/"), ("/var/run/", "/run/"), ("/var/lock/", "/run/lock/"),
         // Fedora and Arch: both are one directory. Elsewhere nobody keeps two programs of one name there.

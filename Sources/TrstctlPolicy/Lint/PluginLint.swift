@@ -9,10 +9,10 @@ struct PluginLint {
     private var found: [LintFinding] = []
     private var used: Set<Acknowledgement> = []
 
-    init(_ plugin: Plugin, _ context: LintContext) {
+    init(_ plugin: Plugin, _ context: LintContext, _ copies: CopyIndex) {
         self.plugin = plugin
         self.context = context
-        reaches = Reach.all(of: plugin, context)
+        reaches = Reach.all(of: plugin, context, copies)
         if plugin.confinement == .off { used.insert(.unconfined) }
     }
 
@@ -39,10 +39,11 @@ struct PluginLint {
     /// Writing what decides which bytes run, for this plugin, for any other, or for the host.
     mutating func checkReplacement(_ decisive: PathIndex<Decisive>) {
         for reach in reaches {
-            let met = reach.rules.flatMap(decisive.meeting).filter {
-                // That a command names the file that it copies to says nothing.
-                $0.code != .writesArgument || reach.capability == .fsWrite
-            }
+            let met = reach.rules.flatMap { rule in decisive.meeting(rule).filter { $0.isMet(by: rule) } }
+                .filter { entry in
+                    // That a command names the file that it copies to says nothing.
+                    reach.copied.map { entry.code != .writesArgument && entry.argumentOf != $0 } ?? true
+                }
             let own = met.filter { $0.owner == .plugin(plugin.name) }
             // A finding about another plugin that is also one about this is told once, about this.
             for entry in own + met.filter({ $0.owner != .plugin(plugin.name) }) {
@@ -66,6 +67,12 @@ struct PluginLint {
                 add(
                     .controlsServices, program.bytes, .rule(.processExec, index),
                     "\(grant) changes what services are and what they run")
+            }
+            if let choice = CommandInput.choice(in: grant) {
+                add(
+                    .chooses, program.bytes, .rule(.processExec, index),
+                    "\(grant) takes \(choice) from its input, which the connector gives it; let it read a file that the "
+                        + "connector cannot write")
             }
             if let choice = KnownPrograms.choice(by: grant) {
                 add(

@@ -64,6 +64,27 @@ extension KnownPrograms {
         "terraform",
     ]
 
+    // Of the interpreters those that only read or send the files that they are given, but for these options.
+    private static let clients: [String: Set<String>] = {
+        let queries: Set<String> = ["-c", "--command", "-e", "--execute", "-f", "--file"]
+        let containers: Set<String> = ["-f", "--file", "-c", "--compose-file", "--config", "--kubeconfig"]
+        let remotes: Set<String> = ["-F", "-o", "-I", "-S"]
+        return [
+            "psql": queries,
+            "mysql": queries.union(["--init-command", "--defaults-file", "--defaults-extra-file", "--plugin-dir"]),
+            "mariadb": queries.union(["--init-command", "--defaults-file", "--defaults-extra-file", "--plugin-dir"]),
+            "sqlite3": ["-init", "-cmd"],
+            "redis-cli": ["--eval", "LOAD", "load", "LOADEX", "loadex", "dir", "dbfilename"],
+            "kubectl": containers.union(["--filename", "-k", "--kustomize"]), "docker": containers,
+            "podman": containers, "nerdctl": containers, "ctr": containers, "crictl": containers,
+            "ssh": remotes, "autossh": remotes, "mosh": remotes, "dbclient": [], "plink": ["-m"], "telnet": [],
+            "nc": ["-e", "-c"],
+            "netcat": ["-e", "-c"],
+            "ncat": ["-e", "-c", "--exec", "--sh-exec", "--lua-exec"], "mail": [], "mailx": [], "less": [], "more": [],
+            "man": ["-C", "-P", "--pager"],
+        ]
+    }()
+
     private static let tables: [(names: Set<String>, power: ProgramPower)] = [
         (
             ["openssl"],
@@ -89,7 +110,7 @@ extension KnownPrograms {
         (["rsync"], ProgramPower(isVersatile: true, options: ["-e", "--rsh", "--rsync-path"], copies: true)),
         (["scp", "sftp"], ProgramPower(isVersatile: true, options: ["-S", "-F", "-o", "-b", "-D"], copies: true)),
         (["ssh-keygen", "ssh-add", "ssh-agent"], ProgramPower(isVersatile: true, options: ["-D", "-w", "-P", "-s"])),
-        (["curl"], ProgramPower(isVersatile: true, options: ["-K", "--config", "--engine"])),
+        (["curl"], ProgramPower(isVersatile: true, options: ["-K", "--config", "--engine"], copies: true)),
         (
             ["wget"],
             ProgramPower(
@@ -120,10 +141,17 @@ extension KnownPrograms {
             ],
             ProgramPower(isVersatile: true, copies: true)
         ),
+        (
+            [
+                "gpg", "gpg2", "gzip", "gunzip", "bzip2", "bunzip2", "xz", "unxz", "unlzma", "lzma", "zstd", "unzstd",
+                "lz4", "unlz4", "lzip", "lzop", "brotli", "uncompress", "age",
+            ],
+            ProgramPower(copies: true)
+        ),
         (["rm", "rmdir", "unlink", "truncate", "touch", "mkdir", "mkfifo"], ProgramPower(isVersatile: true)),
         (
             [
-                "chmod", "chown", "chgrp", "setfacl", "chattr", "setcap", "mknod", "usermod", "useradd", "passwd",
+                "chmod", "chown", "chgrp", "chattr", "setcap", "mknod", "usermod", "useradd", "passwd",
                 "chage",
                 "gpasswd", "groupadd", "adduser", "addgroup", "chcon", "semanage", "setsebool",
             ],
@@ -137,10 +165,19 @@ extension KnownPrograms {
                 "insmod", "kexec", "iptables-restore", "nft", "logrotate", "fail2ban-client", "dnsmasq", "dhclient",
                 "openvpn",
                 "wg-quick", "rsyslogd", "sysctl", "mount", "ldconfig", "debconf-set-selections", "systemd-tmpfiles",
-                "pppd",
+                "systemd-sysusers", "pppd", "ip6tables-restore", "iptables-legacy-restore", "iptables-nft-restore",
+                "ip6tables-legacy-restore", "ip6tables-nft-restore", "ebtables-restore", "arptables-restore", "ipset",
+                "apt-key", "bpftool", "augtool", "dmsetup",
             ],
             ProgramPower(isVersatile: true, runsFiles: true)
         ),
+        (
+            ["setfacl"],
+            ProgramPower(
+                isVersatile: true, obeysNumbers: true,
+                options: ["--restore", "-M", "--modify-file", "-X", "--remove-file", "--set-file"])
+        ),
+        (["ip", "tc", "bridge"], ProgramPower(isVersatile: true, options: ["-b", "-batch", "-B"])),
         (
             ["modprobe"],
             ProgramPower(
@@ -148,8 +185,8 @@ extension KnownPrograms {
         ),
         (
             [
-                "update-alternatives", "busctl", "dbus-send", "gdbus", "loginctl", "hostnamectl", "portablectl", "ip",
-                "umount", "losetup", "cryptsetup", "dmsetup", "iptables", "ufw", "firewall-cmd", "reboot", "shutdown",
+                "update-alternatives", "busctl", "dbus-send", "gdbus", "loginctl", "hostnamectl", "portablectl",
+                "umount", "losetup", "cryptsetup", "iptables", "ufw", "firewall-cmd", "reboot", "shutdown",
                 "init", "telinit",
             ],
             ProgramPower(isVersatile: true)
@@ -164,11 +201,14 @@ extension KnownPrograms {
         }
         for name in interpreters {
             powers[name] = ProgramPower(
-                isInterpreter: true, isVersatile: true, runsFiles: true,
-                runsDirectories: directoryRunners.contains(name))
+                isInterpreter: true, isVersatile: true, runsFiles: clients[name] == nil,
+                runsDirectories: directoryRunners.contains(name), options: clients[name] ?? [])
         }
         return powers
     }()
+
+    /// True for a program that can be made to do more than its name says.
+    static func hasPower(_ program: AbsolutePath) -> Bool { names(program).contains { byName[$0] != nil } }
 
     /// What is known of it, by its name with or without a version; nothing when it is not known.
     static func power(of program: AbsolutePath) -> ProgramPower {

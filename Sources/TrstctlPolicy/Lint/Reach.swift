@@ -11,88 +11,126 @@ struct Reach {
     let object: Bytes
     /// How sentences begin.
     let text: String
+    /// The command that copies it.
+    var copied: ExecGrant?
 
     /// What a plugin reaches, in the order of the manifest.
-    static func all(of plugin: Plugin, _ context: LintContext) -> [Reach] {
+    ///
+    /// What one command copies another can copy on, also one of another connector; a chain longer than four is found
+    /// only in part, and so is what more than 256 commands copy.
+    static func all(of plugin: Plugin, _ context: LintContext, _ copies: CopyIndex) -> [Reach] {
         var reached = plugin.grants.write.enumerated().map { index, rule in
             Reach(
                 rules: rule.spellings(context, followingLeaf: false), capability: .fsWrite, index: index,
                 object: rule.bytes, text: "fs.write \(rule)")
         }
-        // What one copies another can copy on; a longer chain than this is found only in part.
-        var left = plugin.grants.exec.enumerated().map { (index: $0.offset, copy: Copy($0.element)) }
-            .filter { $0.copy != nil }
-        for _ in 0..<3 {
-            let ready = left.filter { $0.copy?.takes(from: reached) ?? false }
-            guard !ready.isEmpty else { break }
-            left.removeAll { entry in ready.contains { $0.index == entry.index } }
-            for entry in ready {
-                let command = plugin.grants.exec[entry.index]
-                reached += (entry.copy?.destinations ?? []).map { destination in
-                    Reach(
-                        rules: destination.rules.flatMap { $0.spellings(context, followingLeaf: true) },
-                        capability: .processExec, index: entry.index, object: destination.object,
-                        text: "what the connector can have copied by \(command)")
+        var done: Set<Step> = []
+        var fresh = reached
+        for entry in copies.fed(by: plugin.name) {
+            let found = entry.reaches(.processExec, entry.index, true, isOwn: true, from: "", context)
+            guard done.insert(Step(entry: entry.number, isTree: true)).inserted else { continue }
+            fresh += found
+            reached += found
+        }
+        for _ in 0..<4 where !fresh.isEmpty {
+            var next: [Reach] = []
+            for reach in fresh {
+                for (entry, isTree) in copies.taking(reach) where done.count < 256 {
+                    let isDone = done.contains(Step(entry: entry.number, isTree: true))
+                    guard !isDone, done.insert(Step(entry: entry.number, isTree: isTree)).inserted else { continue }
+                    let isOwn = entry.owner == plugin.name
+                    next += entry.reaches(
+                        isOwn ? .processExec : reach.capability, isOwn ? entry.index : reach.index, isTree,
+                        isOwn: isOwn, from: reach.text, context)
                 }
             }
+            reached += next
+            fresh = next
         }
         return reached
     }
+
+    private struct Step: Hashable {
+        let entry: Int
+        let isTree: Bool
+    }
 }
 
-/// A command that writes to one file what it reads from another, or from its input.
-private struct Copy {
-    let destinations: [(object: Bytes, rules: [PathGrant])]
-    private let sources: [PathGrant]
-    private let readsInput: Bool
+/// The commands of all plugins that copy, by what they read.
+struct CopyIndex {
+    struct Entry {
+        let number: Int
+        let copy: Copy
+        let command: ExecGrant
+        let owner: ConnectorName
+        /// The position of the command's rule.
+        let index: Int
 
-    private static let outputs: Set<String> = ["-o", "-O", "-t", "-out", "--output", "--target-directory"]
-    private static let outputPrefixes = ["of=", "--output=", "--target-directory="]
-    /// What writes to a file only when an option says so, and otherwise to its output.
-    private static let printers: Set<String> = ["openssl", "dd", "sort", "base64", "base32", "iconv"]
-    private static let inputs: Set<String> = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"]
-
-    /// Nil for a command that does not copy, as far as is known.
-    init?(_ command: ExecGrant) {
-        guard KnownPrograms.power(of: command.program).copies else { return nil }
-        let name = KnownPrograms.names(command.program).first ?? ""
-        let words = command.arguments.map { String(decoding: $0.literalPrefix, as: UTF8.self) }
-        let paths = words.indices.filter { words[$0].contains("/") && !words[$0].hasPrefix("if=") }
-        let named = command.arguments.map(\.wholeFile)
-        var written = paths.filter { index in
-            index > 0 && Copy.outputs.contains(words[index - 1])
-                || Copy.outputPrefixes.contains(where: words[index].hasPrefix)
-        }
-        if name == "tee" || name == "sponge" { written = paths }
-        if written.isEmpty, !Copy.printers.contains(name) { written = Array(paths.suffix(1)) }
-        guard !written.isEmpty else { return nil }
-        let sources = named.indices.filter { !written.contains($0) }.compactMap { named[$0] }
-        self.sources = sources
-        destinations = written.compactMap { index in
-            named[index].map { file in (file.bytes, Copy.rules(file, sources, name)) }
-        }
-        readsInput =
-            name == "tee" || name == "sponge" || words.contains(where: Copy.inputs.contains)
-            || (name == "dd" && !words.contains { $0.hasPrefix("if=") })
-            || (name == "openssl" && !words.contains("-in"))
-    }
-
-    /// The destination itself or, when that is a directory, what goes into it under the names of the sources.
-    private static func rules(_ file: PathGrant, _ sources: [PathGrant], _ name: String) -> [PathGrant] {
-        let inside = sources.compactMap { source in
-            source.path.leaf.flatMap { PathGrant(loosely: file.path.bytes.array + [slash] + $0.array) }
-        }
-        return [file] + inside + inside.compactMap { PathGrant(below: $0.path) }
-            + (name == "rsync" || name == "scp" ? [PathGrant(below: file.path)].compactMap(\.self) : [])
-    }
-
-    /// True when the connector decides what is copied.
-    func takes(from reached: [Reach]) -> Bool {
-        readsInput
-            || sources.contains { source in
-                // A directory is copied with what is in it.
-                let below = PathGrant(below: source.path)
-                return reached.contains { $0.rules.contains { $0.meets(source) || (below?.meets($0) ?? false) } }
+        /// What it writes when a connector decides what it reads.
+        func reaches(
+            _ capability: Capability, _ index: Int, _ isTree: Bool, isOwn: Bool, from source: String,
+            _ context: LintContext
+        ) -> [Reach] {
+            let text =
+                isOwn
+                ? "what the connector can have copied by \(command)"
+                : "\(source), which the connector \(owner) copies by \(command),"
+            return (isTree ? copy.trees : copy.destinations).map { destination in
+                Reach(
+                    rules: destination.rules.flatMap { $0.spellings(context, followingLeaf: true) },
+                    capability: capability, index: index, object: destination.object, text: text, copied: command)
             }
+        }
+    }
+
+    private struct Source {
+        let rule: PathGrant
+        let entry: Int
+        /// True for what lies in the source when that is a directory.
+        let isInside: Bool
+    }
+
+    private let entries: [Entry]
+    private let sources: PathIndex<Source>
+    private let byInput: [ConnectorName: [Int]]
+
+    init(_ manifest: Manifest, _ context: LintContext) {
+        var entries: [Entry] = []
+        var sources: [Source] = []
+        var byInput: [ConnectorName: [Int]] = [:]
+        for plugin in manifest.plugins {
+            for (index, grant) in plugin.grants.exec.enumerated() {
+                for copy in grant.withWrapped.compactMap(Copy.init) {
+                    let number = entries.count
+                    entries.append(
+                        Entry(number: number, copy: copy, command: grant, owner: plugin.name, index: index))
+                    if copy.readsInput { byInput[plugin.name, default: []].append(number) }
+                    for source in copy.sources.flatMap({ $0.spellings(context, followingLeaf: true) }) {
+                        sources.append(Source(rule: source, entry: number, isInside: false))
+                        guard source.extent == .file, let below = PathGrant(below: source.path) else { continue }
+                        sources.append(Source(rule: below, entry: number, isInside: true))
+                    }
+                }
+            }
+        }
+        self.entries = entries
+        self.byInput = byInput
+        self.sources = PathIndex(sources) { $0.rule }
+    }
+
+    /// The commands of the connector that copy what it gives them as their input.
+    func fed(by name: ConnectorName) -> [Entry] {
+        (byInput[name] ?? []).compactMap { entries.indices.contains($0) ? entries[$0] : nil }
+    }
+
+    /// The commands that copy what is reached, and whether it can be a directory with what is in it.
+    func taking(_ reach: Reach) -> [(Entry, isTree: Bool)] {
+        reach.rules.flatMap { rule in
+            sources.meeting(rule).compactMap { source in
+                guard entries.indices.contains(source.entry) else { return nil }
+                let isFile = rule.extent == .file && !source.isInside && source.rule.extent == .file
+                return (entries[source.entry], !isFile)
+            }
+        }
     }
 }

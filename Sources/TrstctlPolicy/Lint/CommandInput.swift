@@ -1,0 +1,128 @@
+import TrstctlSystem
+
+/// What a command makes of its input: every byte of it is the connector's choice.
+enum CommandInput {
+    /// True for the names under which a command finds its own input, proc(5).
+    static func isNamed(by text: [UInt8]) -> Bool {
+        if text == [UInt8(ascii: "-")] { return true }
+        guard let start = text.firstIndex(of: slash) else { return false }
+        return isFile(AbsolutePath(loosely: Array(text[start...]))) || isFile(AbsolutePath(loosely: text))
+    }
+
+    private static func isFile(_ path: AbsolutePath?) -> Bool {
+        guard let path, let file = PathGrant(file: path)?.withoutKnownLinks else { return false }
+        let parts = file.path.components.map { $0.text ?? "" }
+        return parts == ["dev", "stdin"] || parts == ["dev", "fd", "0"]
+            || (parts.first == "proc" && parts.count >= 4 && parts.suffix(2) == ["fd", "0"])
+    }
+
+    /// True when one of the arguments, or the value behind its option, is the input.
+    static func isNamed(in command: ExecGrant) -> Bool {
+        command.arguments.contains { isNamed(as: $0) }
+    }
+
+    private static func isNamed(as argument: ArgumentPattern) -> Bool {
+        guard let text = argument.literal?.array else { return false }
+        guard let equals = text.firstIndex(of: UInt8(ascii: "=")) else {
+            // -f-, and -f/dev/stdin.
+            return isNamed(by: text) || (text.first == UInt8(ascii: "-") && isNamed(by: Array(text.dropFirst(2))))
+        }
+        return isNamed(by: text) || isNamed(by: Array(text[(equals + 1)...]))
+    }
+
+    /// What the command, or one that it runs, takes from its input so that the connector decides what runs; nil when
+    /// it takes nothing, or only bytes.
+    static func choice(in command: ExecGrant) -> String? {
+        let commands = command.withWrapped
+        // Behind so many nobody can see the next one.
+        if commands.count == ExecGrant.maximumWrapped { return "perhaps what it runs, for it has too many commands," }
+        return commands.lazy.compactMap { direct($0) }.first
+    }
+
+    private static func direct(_ command: ExecGrant) -> String? {
+        if let unpacking = Unpacking(command) {
+            return unpacking.writesAnywhere ? "which files of this machine it writes" : nil
+        }
+        let power = KnownPrograms.power(of: command.program)
+        let isConfigured = !KnownPrograms.configuration(of: command).isEmpty && !power.isInterpreter
+        var isObeyed = false
+        for argument in command.arguments {
+            let isObeying = power.isRunningOption(argument)
+            if power.runsFiles || isConfigured || isObeyed || isObeying, isNamed(as: argument) { return "what it does" }
+            isObeyed = isObeying
+        }
+        if KnownPrograms.obeysInput(command) { return "what it runs" }
+        return KnownPrograms.addsWords(command) ? "the words of a command that it runs" : nil
+    }
+}
+
+extension KnownPrograms {
+    // Without a file to run, or one of these options, they run what they read.
+    private static let languages: Set<String> = [
+        "python", "pypy", "ipython", "perl", "ruby", "irb", "node", "nodejs", "deno", "lua", "luajit", "php", "tclsh",
+        "wish", "expect", "jshell", "scala", "groovy", "guile", "julia", "octave", "ghci", "gnuplot", "sbcl", "clisp",
+        "scheme", "R", "m4", "dc", "gdb", "lldb", "debugfs", "lftp", "psql", "mysql", "mariadb", "crontab", "parallel",
+        "iptables-restore", "ip6tables-restore", "iptables-legacy-restore", "iptables-nft-restore",
+        "ip6tables-legacy-restore", "ip6tables-nft-restore", "ebtables-restore", "arptables-restore", "newusers",
+        "debconf-set-selections", "pwsh",
+    ]
+    private static let scriptOptions: Set<String> = [
+        "-c", "-e", "-E", "-f", "-m", "-r", "-R", "-p", "-V", "-v", "--version", "--help", "--command", "--execute",
+        "--eval", "--file", "-l", "--list", "-x", "--batch", "-ex",
+    ]
+    /// Whose input is commands whatever they are given.
+    private static let alwaysObeying: Set<String> = ["ed", "red", "ex", "chpasswd", "chgpasswd", "batch"]
+    /// What opens a shell, which reads its input, when no command is given.
+    private static let shellOpeners: Set<String> = ["nsenter", "unshare", "chroot", "su", "runuser", "sg", "script"]
+
+    /// True for a command that does what its input says.
+    static func obeysInput(_ command: ExecGrant) -> Bool {
+        let program = command.program
+        let words = command.words
+        func has(_ options: Set<String>) -> Bool { words.contains { isOption($0, of: options) } }
+        let operands = words.filter { !$0.hasPrefix("-") }
+        if isOne(program, of: alwaysObeying) { return true }
+        if isShell(program) {
+            return words.contains("-s") || (operands.isEmpty && !has(["-c", "--version", "--help"]))
+        }
+        if isOne(program, of: ["psql", "mysql", "mariadb"]) { return !has(queries) }
+        if isOne(program, of: ["sqlite3"]) { return operands.count < 2 && !has(["-version", "-help"]) }
+        if isOne(program, of: ["at"]) {
+            return !has(["-f", "-c", "-l", "-d", "-r", "-V"])
+        }
+        if isOne(program, of: ["debugfs"]) { return !has(["-R", "-f"]) }
+        if isOne(program, of: ["gdb", "lldb"]) { return !has(["-batch", "--batch", "-b"]) }
+        if isOne(program, of: ["ipset"]) { return operands.first == "restore" && !has(["-f", "-file"]) }
+        if isOne(program, of: ["sudo", "doas"]) {
+            return operands.isEmpty && has(["-s", "-i", "--shell", "--login"])
+        }
+        if isOne(program, of: shellOpeners) {
+            let isNamed = isOne(program, of: ["su", "sg", "runuser", "chroot", "script"])
+            let others = operands.filter { !$0.allSatisfy(\.isNumber) }
+            return others.count <= (isNamed ? 1 : 0) && !has(["-c", "--command", "--session-command"])
+        }
+        if isOne(program, of: languages) { return operands.isEmpty && !has(scriptOptions) }
+        return false
+    }
+
+    private static let queries: Set<String> = [
+        "-c", "-f", "-e", "-l",
+        "--command", "--file", "--execute", "--list", "--version", "--help", "-V", "-?",
+    ]
+
+    /// True for xargs and its like before a program that can do anything by its arguments.
+    static func addsWords(_ command: ExecGrant) -> Bool {
+        guard isOne(command.program, of: ["xargs", "parallel"]) else { return false }
+        return command.withWrapped.dropFirst().contains {
+            power(of: $0.program).isVersatile || isManager($0.program)
+        }
+    }
+
+    // -c, --command=x, -ec, and -cX.
+    private static func isOption(_ word: String, of options: Set<String>) -> Bool {
+        guard word.hasPrefix("-") else { return false }
+        if options.contains(String(word.prefix { $0 != "=" })) { return true }
+        guard !word.hasPrefix("--"), word.utf8.count > 2 else { return false }
+        return word.dropFirst().contains { options.contains("-\($0)") }
+    }
+}
