@@ -126,6 +126,29 @@ struct VersionedEditTests {
         #expect(try site.live() == VersionedSite.old)
     }
 
+    @Test("When undoing it fails after a version was set aside, the next attempt names it still and ends the work")
+    func triedAgain() throws {
+        let before = try site.live()
+        let scope = try site.scope()
+        #expect(scope.write(site["key"], "new key").code == .ok)
+        #expect(scope.exec(["/bin/true"]).code == .ok)
+        _ = try edit("content")
+        #expect(scope.write(site["cert"], "new cert").code == .ok)
+        let live = try #require(site.directory.link("tls/www"))
+        let staged = try #require(
+            site.versions().first { name in
+                site.directory.content("tls/.www.trstctl/\(name)/cert") == "new cert" && !live.hasSuffix(name)
+            })
+        let obstacle = "tls/.www.trstctl/\(staged)/made"
+        try site.directory.directory(obstacle)
+        #expect(scope.revertAll().failures.count == 1)
+        try #require(rmdir(site.directory[obstacle]) == 0)
+        let report = scope.close(commit: false)
+        #expect(report.failures == [] && report.setAside.count == 1, "\(report)")
+        #expect(try site.live() == before)
+        #expect(site.versions().count == 1)
+    }
+
     @Test("Another mode alone is no change that a rollback keeps")
     func mode() throws {
         let before = try site.picture()
