@@ -159,13 +159,14 @@ struct VersionedCommandTests {
         let report = try #require(try outcome.json(RunReport.self).targets.first)
         #expect(report.rollback == .rolledBack, "\(outcome)")
         let lines = outcome.output.split(separator: "\\n").filter { $0.contains("CHANGED BY SOMEBODY ELSE meanwhile") }
-        #expect(lines.count == 1 && lines[0].contains("was set aside in"), "\(outcome)")
+        #expect(lines.count == 1 && lines.first?.contains("was set aside in") == true, "\(outcome)")
         #expect(try site.live() == site.old)
         let store = site.site.live(".tls.trstctl")
         let kept = try FileManager.default.contentsOfDirectory(atPath: store).filter {
             FileManager.default.fileExists(atPath: "\(store)/\($0)/added")
         }
-        #expect(kept.count == 1 && lines[0].contains(kept[0]), "\(outcome)")
+        let name = try #require(kept.first)
+        #expect(kept.count == 1 && lines.first?.contains(name) == true, "\(outcome)")
     }
 
     @Test("A recovery names what somebody changed in the visible version, and makes the old one visible")
