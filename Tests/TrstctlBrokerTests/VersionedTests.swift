@@ -274,6 +274,10 @@ struct VersionedRefusalTests {
         default: try site.directory.file("tls/www/odd", "x", mode: 0o4755)
         }
         try expectRefusal(kind == "hard" ? "hard links" : "odd")
+        try expectRefusal("layout: versioned copies the whole directory")
+        let fix = try site.scope(.recording).write(site["key"], "x").status?.fix ?? ""
+        #expect(fix.hasPrefix("move \(site[kind == "hard" ? "o" : "odd"])"), "\(fix)")
+        #expect(fix.contains("elsewhere"), "\(fix)")
     }
 
     @Test("Too many files, too large ones and too much altogether are not copied")

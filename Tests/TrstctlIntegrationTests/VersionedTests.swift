@@ -143,6 +143,32 @@ struct VersionedCommandTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: site.command.scratch.file("real")) == [])
     }
 
+    @Test("A rollback names what somebody changed in the visible version, and where it is kept")
+    func editedBeforeRollback() async throws {
+        var site = try await FaultSite(layout: .versioned)
+        let scratch = site.site.command.scratch
+        try scratch.write("by hand\n", to: "added")
+        // It copies one of the two, and fails.
+        let command = "[/bin/cp, \(scratch.file("added")), \(scratch.file("absent")), \(site.site.live("tls"))]"
+        site.site.manifest.targets[0].config["run"] = command
+        site.site.manifest.grants.removeLast()
+        site.site.manifest.grants.append("process.exec: [[/bin/true], \(command)]")
+        try site.site.command.write(manifest: site.site.manifest.text)
+        try site.reset()
+        let outcome = try await site.site.command.run("apply", "--json")
+        let report = try #require(try outcome.json(RunReport.self).targets.first)
+        #expect(report.rollback == .rolledBack, "\(outcome)")
+        let lines = outcome.output.split(separator: "\\n").filter { $0.contains("CHANGED BY SOMEBODY ELSE meanwhile") }
+        #expect(lines.count == 1 && lines.first?.contains("was set aside in") == true, "\(outcome)")
+        #expect(try site.live() == site.old)
+        let store = site.site.live(".tls.trstctl")
+        let kept = try FileManager.default.contentsOfDirectory(atPath: store).filter {
+            FileManager.default.fileExists(atPath: "\(store)/\($0)/added")
+        }
+        let name = try #require(kept.first)
+        #expect(kept.count == 1 && lines.first?.contains(name) == true, "\(outcome)")
+    }
+
     @Test("A recovery names what somebody changed in the visible version, and makes the old one visible")
     func edited() async throws {
         let site = try await FaultSite(layout: .versioned)
@@ -158,8 +184,10 @@ struct VersionedCommandTests {
         let outcome = try await site.site.command.run("recover", "--json")
         #expect(outcome.code == 1, "\(outcome)")
         let recovery = try #require(try outcome.json(RecoverReport.self).recoveries.first)
-        #expect(recovery.outcome == .changedMeanwhile && recovery.foreign.count == 1, "\(recovery)")
-        #expect(recovery.foreign.first?.contains("kept in") == true && recovery.detail.contains("ran: /bin/true"))
+        #expect(recovery.outcome == .changedMeanwhile && recovery.setAside.count == 1, "\(recovery)")
+        #expect(recovery.detail.contains("/one was set aside in") && recovery.detail.contains("ran: /bin/true"))
+        #expect(recovery.summary.contains("1 files that somebody changed since were set aside"), "\(recovery)")
+        #expect(!recovery.summary.contains("stay") && !recovery.detail.contains("NOT TOUCHED"), "\(recovery)")
         #expect(try site.live() == site.old)
         #expect(try await site.site.command.run("apply").code == 0)
         #expect(try site.live() == site.new)

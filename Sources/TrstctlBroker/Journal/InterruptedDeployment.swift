@@ -56,6 +56,8 @@ package struct RecoveredFiles: Hashable, Sendable {
     package var restored: [AbsolutePath] = []
     /// The files that somebody else changed since, which stay as they are, and what they are now.
     package var foreign: [String] = []
+    /// The files that somebody else changed since in a version that is not visible any more, and where they are now.
+    package var setAside: [String] = []
     /// The files that could not be put back, and why.
     package var failures: [EffectError] = []
     /// Every file that is not as it was, as it lies there now.

@@ -165,20 +165,19 @@ package final class JournalRecovery: Sendable {
         let opened = try OpenedLayout(first.layout)
         let made = Set(deployment.versions.map(\.name))
         let edited = try edited(deployment, opened, made, first.origin)
-        var kept: VersionName?
         switch try opened.putBack(to: first.origin, from: made) {
         case .unchanged: break
         case .putBack(let live):
-            for file in edited {
-                result.foreign.append("\(file), kept in \(first.layout.store)/\(live)")
-                kept = live
+            if !edited.isEmpty {
+                let kept = try opened.setAside(live)
+                result.setAside += edited.map { first.layout.setAside($0, kept) }
             }
             result.restored += deployment.files.reversed().filter(\.isInVersion).map(\.path)
         case .foreign:
             result.foreign.append("\(first.layout.link): no longer a link that the deployment made")
             result.onDisk.append("\(first.layout.link): no longer a link that the deployment made")
         }
-        try opened.discard(made, first.origin, keeping: kept)
+        try opened.discard(made, first.origin)
     }
 
     /// The files of the deployment's visible version that are neither as it made them nor as they were before.

@@ -70,16 +70,31 @@ extension OpenedLayout {
         return .putBack(live)
     }
 
-    /// Removes what a deployment left among the versions, except what the path leads to or one that has to be kept.
+    /// Keeps a version of a deployment that is undone, because somebody else changed files in it.
+    ///
+    /// It gets another name, which no journal has, so that no recovery takes it for one to remove; the next deployment
+    /// does (`prune`). The caller makes it durable, with `discard`.
+    ///
+    /// - Parameter version: one that is not visible any more.
+    /// - Returns: its name.
+    /// - Throws: then it lies where it was.
+    func setAside(_ version: VersionName) throws(EffectError) -> VersionName {
+        let store = try store()
+        let name = try newName()
+        let (result, error) = version.bytes.withCString { from in
+            name.bytes.withCString { (renameat(store.raw, from, store.raw, $0), errno) }
+        }
+        guard result == 0 else { throw .file("cannot keep a version of", layout.link, errno: error) }
+        return name
+    }
+
+    /// Removes what a deployment left among the versions, except what the path leads to.
     ///
     /// - Parameters:
     ///   - versions: those that the deployment made.
     ///   - origin: what the path was.
-    ///   - kept: one that stays.
     /// - Throws: when something is left.
-    func discard(
-        _ versions: Set<VersionName>, _ origin: VersionOrigin, keeping kept: VersionName? = nil
-    ) throws(EffectError) {
+    func discard(_ versions: Set<VersionName>, _ origin: VersionOrigin) throws(EffectError) {
         // Whoever put something else there may be using any of them.
         guard let present = try presentIfOurs() else { return }
         let store: OwnedDescriptor
@@ -91,7 +106,7 @@ extension OpenedLayout {
         }
         // The directory's future name is a link until they are exchanged, and again when they were exchanged back.
         if origin.present == .directory, try !isDisplaced(origin) { try unlink(origin.name.bytes, in: store) }
-        for version in versions where .version(version) != present && version != kept {
+        for version in versions where .version(version) != present {
             try unlink(version.link, in: store)
             try remove(version, in: store)
         }

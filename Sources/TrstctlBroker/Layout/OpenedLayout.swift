@@ -114,6 +114,24 @@ final class OpenedLayout: Sendable {
         return try openDirectory(version.bytes, in: store)
     }
 
+    /// A name for a version, not in use.
+    func newName() throws(EffectError) -> VersionName {
+        do throws(SystemError) {
+            return try VersionName.make()
+        } catch {
+            throw EffectError(
+                .system, object: layout.link.description, "a version of \(layout.link) cannot be named: \(error)")
+        }
+    }
+
+    /// What versions are made from when the path is this.
+    func origin(of present: Present) throws(EffectError) -> VersionOrigin {
+        switch present {
+        case .version(let version): VersionOrigin(present: present, name: version)
+        case .directory: VersionOrigin(present: present, name: try newName())
+        }
+    }
+
     /// Tells whether the link could be replaced.
     func checkWritable() throws(EffectError) {
         guard faccessat(parent.raw, ".", W_OK | X_OK, AT_EACCESS) == 0 else {

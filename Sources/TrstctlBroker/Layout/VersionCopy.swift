@@ -23,8 +23,7 @@ struct VersionCopy {
         for name in names {
             let path = try layout.path(name)
             let file = try GrantedDirectory(version: source, leaf: name, path: path)
-            guard let found = try file.inspect() else { continue }
-            guard found.mode & 0o7000 == 0 else { throw .privilegedFile(path) }
+            guard let found = try VersionCopy.inspect(file) else { continue }
             try VersionCopy.checkOwner(found.uid, path)
             guard found.size <= UInt64(clamping: limits.restorableFile), found.size <= left else {
                 throw EffectError(
@@ -38,13 +37,18 @@ struct VersionCopy {
     }
 
     /// Copies the files, durably; the directory itself is not.
-    func copy(into copy: SharedDescriptor) throws(EffectError) {
+    ///
+    /// - Returns: what the files were when they were copied.
+    func copy(into copy: SharedDescriptor) throws(EffectError) -> VersionStamps {
+        var stamps = VersionStamps()
         for name in names {
             let path = try layout.path(name)
             let from = try GrantedDirectory(version: source, leaf: name, path: path)
-            guard let original = try from.openForReading(),
-                let (content, attributes) = try FileReading.content(in: from, limit: limits.restorableFile)
-            else { continue }
+            guard let original = try from.openForReading() else { continue }
+            try stamps.note(name, original.descriptor, path)
+            guard let (content, attributes) = try FileReading.content(in: from, limit: limits.restorableFile) else {
+                continue
+            }
             let directory = try GrantedDirectory(version: copy, leaf: name, path: path)
             let file = try TemporaryFile(in: directory, named: name)
             try file.write(content)
@@ -52,6 +56,22 @@ struct VersionCopy {
             try file.setMode(attributes.mode)
             try ExtendedAttributes.copy(from: original.descriptor.raw, to: file.descriptor.raw, path)
             try file.descriptor.synchronise(path)
+        }
+        return stamps
+    }
+
+    /// Looks at a file; what cannot be copied keeps the whole directory from being versioned, so that is said.
+    private static func inspect(_ file: borrowing GrantedDirectory) throws(EffectError) -> FileAttributes? {
+        do throws(EffectError) {
+            guard let found = try file.inspect() else { return nil }
+            guard found.mode & 0o7000 == 0 else { throw .privilegedFile(file.path) }
+            return found
+        } catch {
+            guard error.isDenial else { throw error }
+            throw EffectError(
+                error.code, object: error.object,
+                "\(error.message); layout: versioned copies the whole directory, which may hold regular files only",
+                fix: "move \(file.path) elsewhere, or take layout: versioned away")
         }
     }
 

@@ -9,11 +9,24 @@ struct VersionedFiles: Sendable {
     /// What the layout's path was before the first version; nil when there is none.
     private var origin: VersionOrigin?
     /// What nobody sees yet.
-    private var staged: (name: VersionName, directory: SharedDescriptor)?
+    private var staged: Staged?
     /// The scope's version that is visible.
     private var live: VersionName?
     /// Every version that the scope made.
     private var made: Set<VersionName> = []
+    /// Each version that became visible, as it was then.
+    private var published: [VersionName: VersionStamps] = [:]
+    /// The versions with somebody else's changes that `restore` left, under their new names.
+    private var kept: Set<VersionName> = []
+    /// The files that `restore` found changed by somebody else, and where they are, for people.
+    private(set) var setAside: [String] = []
+
+    private struct Staged: Sendable {
+        let name: VersionName
+        let directory: SharedDescriptor
+        /// What it was copied from, when it was.
+        let source: VersionStamps
+    }
 
     init(_ layout: VersionedLayout, limits: ScopeLimits) {
         self.layout = layout
@@ -50,17 +63,16 @@ struct VersionedFiles: Sendable {
         let present = try opened.present()
         guard origin == nil || present == expected else { throw .layoutChanged(layout) }
         let copy = try VersionCopy(layout, try opened.open(present), limits)
-        let name = try makeName()
+        let name = try opened.newName()
         let origin: VersionOrigin
-        if let known = self.origin { origin = known } else { origin = try self.origin(of: present) }
+        if let known = self.origin { origin = known } else { origin = try opened.origin(of: present) }
         try deployment?.willStage(StagedVersion(layout: layout, name: name, origin: origin), opened, copy.source)
         self.origin = origin
         made.insert(name)
         let directory = try opened.makeVersion(name)
         try deployment?.claim(directory, of: layout)
         try copy.close(directory)
-        try copy.copy(into: directory)
-        staged = (name, directory)
+        staged = Staged(name: name, directory: directory, source: try copy.copy(into: directory))
         return directory
     }
 
@@ -69,60 +81,74 @@ struct VersionedFiles: Sendable {
     /// - Parameters:
     ///   - deployment: its records become durable first.
     ///   - unsynced: gets the directories whose entries change.
-    /// - Throws: then it is not visible.
+    /// - Throws: then it is not visible; also when somebody changed the files of before since they were copied.
     mutating func publish(
         _ deployment: DeploymentJournal?, _ unsynced: inout UnsyncedDirectories
     ) throws(EffectError) {
         guard let staged, let origin, let expected else { return }
         let opened = try open()
         try deployment?.settle()
-        try VersionCopy.open(staged.directory, like: try opened.open(expected), layout)
+        let source = try opened.open(expected)
+        try VersionCopy.open(staged.directory, like: source, layout)
         let store = try opened.store()
         try staged.directory.synchronise(layout.link)
         try store.synchronise(layout.link)
         try unsynced.add(opened.parent, layout.link)
         try unsynced.add(store, layout.link)
+        let stamps = try VersionStamps(staged.directory, layout)
+        // As late as possible: what somebody does between this and the renaming is only in the version of before.
+        let changes = try staged.source.changes(in: source, .everything, layout)
+        guard changes.isEmpty else { throw .filesChanged(layout, changes) }
         try opened.publish(staged.name, over: expected, origin)
+        published[staged.name] = stamps
         live = staged.name
         self.staged = nil
     }
 
     /// Makes the directory what it was before the scope's first change, durably; does nothing when that is so.
+    ///
+    /// A version in which somebody else changed files is kept until the next deployment, and named in `setAside`.
     mutating func restore() throws(EffectError) {
         guard let origin else { return }
         let opened = try open()
+        let edited = try edited(opened)
         guard try opened.putBack(to: origin, from: made) != .foreign else { throw .layoutChanged(layout) }
         live = nil
         staged = nil
+        for (version, names) in edited {
+            let name = try opened.setAside(version)
+            kept.insert(name)
+            for file in names { setAside.append(layout.setAside("\(try layout.path(file))", name)) }
+        }
         try opened.discard(made, origin)
         self.origin = nil
         made = []
+        published = [:]
+    }
+
+    /// The scope's versions in which somebody else changed files since they became visible, and which files.
+    private func edited(_ opened: OpenedLayout) throws(EffectError) -> [(VersionName, [Bytes])] {
+        var edited: [(VersionName, [Bytes])] = []
+        for (version, stamps) in published.sorted(by: { $0.key.description < $1.key.description }) {
+            do throws(EffectError) {
+                let names = try stamps.changes(in: try opened.open(.version(version)), .content, layout)
+                if !names.isEmpty { edited.append((version, names)) }
+            } catch {
+                // It was set aside by an attempt that failed after that, or the path is no longer the host's.
+                guard error.code == .notFound else { throw error }
+            }
+        }
+        return edited
     }
 
     /// Removes every version but the live one and the one before the deployment, once the deployment is committed.
     func prune() throws(EffectError) {
         guard let opened, let origin, let live else { return }
-        try opened.prune(keeping: [live, origin.name])
+        try opened.prune(keeping: kept.union([live, origin.name]))
     }
 
     /// What the layout's path has to be, as far as the scope knows.
     private var expected: OpenedLayout.Present? { live.map { .version($0) } ?? origin?.present }
-
-    private func origin(of present: OpenedLayout.Present) throws(EffectError) -> VersionOrigin {
-        switch present {
-        case .version(let version): VersionOrigin(present: present, name: version)
-        case .directory: VersionOrigin(present: present, name: try makeName())
-        }
-    }
-
-    private func makeName() throws(EffectError) -> VersionName {
-        do throws(SystemError) {
-            return try VersionName.make()
-        } catch {
-            throw EffectError(
-                .system, object: layout.link.description, "a version of \(layout.link) cannot be named: \(error)")
-        }
-    }
 
     private mutating func open() throws(EffectError) -> OpenedLayout {
         if let opened { return opened }

@@ -65,6 +65,11 @@ package struct VersionedLayout: Hashable, Sendable {
     /// The directory of the versions, for people.
     package var store: String { "\(parent == .root ? "" : parent.description)/\(printable(storeName))" }
 
+    /// Says where a file lies that somebody else changed in a version that is not visible any more.
+    func setAside(_ file: String, _ version: VersionName) -> String {
+        "\(file) was set aside in \(store)/\(version); copy it back before the next apply, which removes that"
+    }
+
     /// What the link says when it leads to a version.
     func text(_ version: VersionName) -> Bytes {
         Bytes(storeName.array + [UInt8(ascii: "/")] + version.bytes.array)

@@ -29,6 +29,7 @@ extension BrokerScope {
         _ entries: [FileJournal.Entry], _ report: inout RevertReport, in journal: inout FileJournal
     ) {
         guard let layout = journal.versions?.layout else { return }
+        defer { report.setAside = journal.versions?.setAside ?? [] }
         do throws(EffectError) {
             try journal.versions?.restore()
         } catch {
@@ -45,6 +46,7 @@ extension BrokerScope {
 
     /// Removes the versions that nobody needs any more.
     func prune(_ report: inout RevertReport, in journal: FileJournal) {
+        report.setAside = journal.versions?.setAside ?? []
         do throws(EffectError) {
             try journal.versions?.prune()
         } catch {

@@ -12,6 +12,8 @@ package struct RevertReport: Hashable, Sendable {
     package var overwritten: [String] = []
     /// What lies there instead: path, digest (none of a key), mode, owner.
     package var onDisk: [String] = []
+    /// The files that somebody else changed meanwhile in a version that is not visible any more, and where they are now.
+    package var setAside: [String] = []
 
     /// What was not removed although nothing needs it any more: earlier versions, which hold keys.
     package var leftovers: [EffectError] = []

@@ -134,6 +134,7 @@ extension TargetReconciler.Failure {
             rollback = .failed
             add("COULD NOT BE PUT BACK: \(failed)")
         }
+        for line in closing.setAside { add("CHANGED BY SOMEBODY ELSE meanwhile: \(line)") }
         for line in closing.onDisk { add("on disk: \(line)") }
     }
 }

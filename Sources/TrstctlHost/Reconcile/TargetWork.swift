@@ -123,6 +123,7 @@ struct TargetWork: Sendable {
         report.changes = scope.changes.map(ChangeReport.init)
         let closing = await close(scope, commit: true)
         report.warnings += closing?.leftovers.map { "an earlier version, which holds an old key, stays: \($0)" } ?? []
+        report.warnings += closing?.setAside.map { "changed by somebody else meanwhile: \($0)" } ?? []
         report.outcome = .deployed
     }
 

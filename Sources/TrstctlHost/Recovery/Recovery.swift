@@ -97,7 +97,9 @@ struct Recovery: Sendable {
         let files = await ScopeRegistry.workers.run { journal.putBack(deployment) }
         report.restored = files.restored.map(\.description)
         report.foreign = files.foreign
+        report.setAside = files.setAside
         var lines = files.restored.map { "put back: \($0)" } + files.foreign.map { "NOT TOUCHED, changed since: \($0)" }
+        lines += files.setAside.map { "CHANGED BY SOMEBODY ELSE since: \($0)" }
         for failure in files.failures {
             report.outcome = .failed
             lines.append("COULD NOT BE PUT BACK: \(failure)")
@@ -117,7 +119,7 @@ struct Recovery: Sendable {
         }
         if report.outcome == .failed {
             lines.append("to leave it as it is: trstctl recover --abandon \(header.target)")
-        } else if !files.foreign.isEmpty {
+        } else if !files.foreign.isEmpty || !files.setAside.isEmpty {
             report.outcome = .changedMeanwhile
         }
         report.detail = lines.joined(separator: "\n")

@@ -6,7 +6,8 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
         case due = "recovery-due"
         /// Everything is as it was before.
         case rolledBack = "rolled-back"
-        /// Everything is as it was before, but files that somebody else changed meanwhile, which were not touched.
+        /// Everything is as it was before, but files that somebody else changed meanwhile: they were not touched, or, in
+        /// a version, set aside.
         case changedMeanwhile = "changed-meanwhile"
         /// Something is not as it was before: see `detail`; the next start tries again.
         case failed = "rollback-failed"
@@ -23,6 +24,8 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
     package var restored: [String]
     /// The files that somebody else changed meanwhile, and what they are now.
     package var foreign: [String]
+    /// The files that somebody else changed meanwhile in a version that is not visible any more, and where they are now.
+    package var setAside: [String]
     /// Whether the host itself saw a fingerprint of before served.
     package var isProven: Bool
     /// Evidence and the next step, several lines.
@@ -35,6 +38,7 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
         self.outcome = outcome
         restored = []
         foreign = []
+        setAside = []
         isProven = false
         detail = ""
     }
@@ -48,8 +52,15 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
                 ? "the deployment to \(target) was interrupted; its files were as before"
                 : "the deployment to \(target) was interrupted; \(restored.count) files were put back"
         case .changedMeanwhile:
-            "the deployment to \(target) was interrupted; \(foreign.count) of its files were changed by somebody "
-                + "since, and stay: apply again"
+            "the deployment to \(target) was interrupted; "
+                + [
+                    foreign.isEmpty
+                        ? nil : "\(foreign.count) of its files were changed by somebody since, and stay: apply again",
+                    setAside.isEmpty
+                        ? nil
+                        : "\(setAside.count) files that somebody changed since were set aside: copy them back before the "
+                            + "next apply",
+                ].compactMap(\.self).joined(separator: "; ")
         case .failed:
             "ROLLBACK FAILED: the deployment to \(target) was interrupted and could not be undone; "
                 + "the next start tries again"
