@@ -85,19 +85,15 @@ package final class KeyForms: Sendable {
         guard let key = source.secret(named: "key"), !key.isEmpty else { return [] }
         let written = WrittenForms.all(of: "key", in: source)
         let framed = ([key] + written).compactMap { try? PEM.blocks(in: $0).first(where: \.isPrivateKey)?.contents }
-        return Array(Set([key] + written + framed + framed.map { base64($0) }))
+        let all = Set([key] + written + framed + framed.map { base64($0) })
+        return all.sorted { $0.count < $1.count }
     }
 
     /// The identifier at the beginning of every PKCS#12 file (RFC 7292, `pkcs7-data`), as it is, and in base64 wherever it
     /// begins.
-    private static let archiveMarks: [Bytes] = {
-        let identifier: [UInt8] = [0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x01]
-        let encoded = (0..<3).map { shift in
-            // Of the first and the last character some bits belong to what stands around it.
-            let text = base64(Bytes([UInt8](repeating: 0, count: shift) + identifier)).array
-            let whole = (shift + identifier.count) * 8 / 6
-            return Bytes(Array(text.prefix(whole).dropFirst((shift * 8 + 5) / 6)))
-        }
-        return [Bytes(identifier)] + encoded
-    }()
+    private static let archiveMarks: [Bytes] = [
+        [0x06, 0x09, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x07, 0x01],
+        // Of the first and the last character some bits belong to what stands around it; these are the others.
+        "BgkqhkiG9w0BBw", "YJKoZIhvcNAQcB", "GCSqGSIb3DQEHA",
+    ]
 }

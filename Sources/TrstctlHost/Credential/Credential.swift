@@ -22,15 +22,14 @@ package struct Credential: Sendable {
         self.leaf = leaf
         self.chain = chain
         self.privateKey = privateKey
-        keyForms = KeyForms(
-            privateKey.pem, certificate: leaf.pem, chain: Bytes(chain.flatMap { $0.pem.array }))
+        keyForms = KeyForms(privateKey.pem, certificate: leaf.pem, chain: Credential.chainPEM(chain))
         self.warnings = warnings
     }
 
     /// The leaf alone, as PEM that this host wrote: one form, whatever the source's line ends and comments are.
     package var certificatePEM: Bytes { leaf.pem }
     /// The issuers as PEM; empty when there are none.
-    package var chainPEM: Bytes { Bytes(chain.flatMap { $0.pem.array }) }
+    package var chainPEM: Bytes { Credential.chainPEM(chain) }
     /// Leaf first, then each issuer.
     package var fullchainPEM: Bytes { Bytes(([leaf] + chain).flatMap { $0.pem.array }) }
     /// The private key's block as it stands in its file; wiped when the last reference goes away.
@@ -44,4 +43,6 @@ package struct Credential: Sendable {
     package var notBefore: Int64 { leaf.notBefore }
     /// The last valid second of the leaf, Unix time.
     package var notAfter: Int64 { leaf.notAfter }
+
+    private static func chainPEM(_ chain: [Certificate]) -> Bytes { Bytes(chain.flatMap { $0.pem.array }) }
 }

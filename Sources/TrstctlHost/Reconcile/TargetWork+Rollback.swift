@@ -128,7 +128,9 @@ extension TargetReconciler.Failure {
         if !closing.restored.isEmpty {
             add("put back: " + closing.restored.map(\.description).joined(separator: ", "))
         }
-        for line in closing.overwritten { add("put back, although it was changed by a command or by somebody: \(line)") }
+        for line in closing.overwritten {
+            add("put back, although it was changed by a command or by somebody: \(line)")
+        }
         for line in closing.foreign { add("NOT TOUCHED, because somebody changed it since: \(line)") }
         for failed in closing.failures {
             rollback = .failed

@@ -26,7 +26,7 @@ struct SecretSurfaceTests {
 
     /// Lines that copy something public: certificates, names, paths, digits.
     private static let allowed = [
-        "package var chainPEM", "package var fullchainPEM", "let alphabet = Array(", "private static let digits",
+        "func chainPEM", "package var fullchainPEM", "let alphabet = Array(", "private static let digits",
         "String(cString: name)", "getenv(\"CREDENTIALS_DIRECTORY\")", "let characters = array.map",
         "guard let text = bytes.text", "Array(\"trstctl PKCS#12", "Array(((seed", "leaf.fingerprint.prefix",
         "malloc(count) else", "UnsafeMutablePointer<CChar>", "UnsafeMutablePointer<UInt8>?",
