@@ -1,8 +1,10 @@
 import TrstctlSystem
 
 extension ExecGrant {
-    /// The command itself and those that it runs in its turn: behind a wrapper such as `timeout`, and in the text of a
-    /// shell; the latter only as far as they read the shell's own input. At most `maximumWrapped`.
+    /// The command itself and those that it runs in its turn, at most `maximumWrapped`.
+    ///
+    /// They stand behind a wrapper such as `timeout`, or in the text of a shell; the latter count only as far as they read
+    /// the shell's own input.
     var withWrapped: [ExecGrant] {
         var all = [self]
         var known: Set<ExecGrant> = [self]
@@ -60,12 +62,12 @@ extension ExecGrant {
 
     /// The command of this name, in the directory where the host has programs looked up; nil for a name of which nothing
     /// is known.
-    private static func named(_ name: String, _ arguments: [Bytes]) -> ExecGrant? {
+    private static func named(_ name: String, _ arguments: @autoclosure () -> [Bytes]) -> ExecGrant? {
         let isName = !name.isEmpty && !name.hasPrefix("-") && !name.contains("=")
         guard isName, let program = AbsolutePath(loosely: Array((name.contains("/") ? name : "/usr/bin/\(name)").utf8)),
             KnownPrograms.isKnown(program)
         else { return nil }
-        return try? ExecGrant(rule: [program.bytes] + arguments)
+        return try? ExecGrant(rule: [program.bytes] + arguments())
     }
 }
 
