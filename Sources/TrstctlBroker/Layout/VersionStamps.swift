@@ -60,6 +60,7 @@ struct VersionStamps: Hashable, Sendable {
     ///   - depth: what counts.
     ///   - layout: for errors.
     /// - Returns: the names, sorted.
+    /// - Throws: when a file cannot be looked at.
     func changes(
         in directory: SharedDescriptor, _ depth: Depth, _ layout: VersionedLayout
     ) throws(EffectError) -> [Bytes] {
