@@ -39,7 +39,7 @@ extension Bench {
 
     private func startAndStop(_ executable: VerifiedExecutable, _ mode: ConfinementMode) async throws -> Int64 {
         let answers = Answers()
-        var request = SessionRequest(name: executable.name.text) { await answers.answer($0) }
+        var request = SessionRequest(name: executable.name.text, handler: CallHandler(answers.begin))
         request.confinement = mode
         let begin = Deadline.now
         let (session, layers) = try await Session.start(executable, request)

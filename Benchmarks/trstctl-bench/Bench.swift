@@ -121,7 +121,7 @@ struct Bench: Sendable {
     }
 
     private func open(_ executable: VerifiedExecutable, _ answers: Answers) async throws -> Session {
-        let request = SessionRequest(name: "echo") { await answers.answer($0) }
+        let request = SessionRequest(name: "echo", handler: CallHandler(answers.begin))
         return try await Session.start(executable, request).0
     }
 
@@ -130,15 +130,18 @@ struct Bench: Sendable {
 
 /// Answers brokered calls as the host does: log lines on the loop, everything else by the scope on a worker thread.
 final class Answers: Sendable {
-    private static let workers = WorkerPool(maximumThreads: 4)
+    private static let queue = WorkQueue(WorkerPool(maximumThreads: 4), atOnce: 4)
     let scope = OneShot<BrokerScope>()
 
-    func answer(_ incoming: IncomingCall) async -> Wire.Reply {
+    func begin(_ incoming: IncomingCall, _ answer: @escaping CallHandler.Answer) -> CallHandler.Cancel {
         if case .log = incoming.call.method {
-            return Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse()))
+            answer(Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse())))
+        } else if let scope = scope.value {
+            Answers.queue.submit { answer(scope.perform(incoming.call.method)) }
+        } else {
+            answer(Wire.Reply(status: Wire.Status(code: .permissionDenied)))
         }
-        guard let scope = scope.value else { return Wire.Reply(status: Wire.Status(code: .permissionDenied)) }
-        return await Answers.workers.run { scope.perform(incoming.call.method) }
+        return {}
     }
 }
 

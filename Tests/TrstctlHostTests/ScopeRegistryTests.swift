@@ -35,8 +35,10 @@ struct ScopeRegistryTests {
     private func answer(
         _ registry: ScopeRegistry, _ method: Wire.Call.Method, call: UInt32, token: Bytes
     ) async -> Wire.Reply {
-        await registry.answer(
-            IncomingCall(id: 1, call: Wire.Call(scopeToken: token, scopeCall: call, method: method)))
+        let incoming = IncomingCall(id: 1, call: Wire.Call(scopeToken: token, scopeCall: call, method: method))
+        return await withCheckedContinuation { continuation in
+            _ = registry.begin(incoming) { continuation.resume(returning: $0) }
+        }
     }
 
     @Test(

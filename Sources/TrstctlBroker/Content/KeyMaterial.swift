@@ -23,7 +23,7 @@ extension SecretSource {
             throw EffectError(
                 .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see", fix: fix)
         }
-        for field in fields where forms(of: field).contains(where: { content.holds($0) }) {
+        for field in fields where recognisedForms(of: field).contains(where: { content.holds($0) }) {
             throw EffectError(
                 .holdsSecret, object: what,
                 "\(what) holds the value of the secret field \(printable(field)), which connectors do not get to see",
@@ -36,7 +36,7 @@ extension SecretSource {
     /// For what is read by people, the output of commands: it may show a password in an error message, and the exit
     /// status must still reach the connector.
     func masked(_ content: Bytes) -> Bytes {
-        let values = fields.flatMap { forms(of: $0) }.filter { content.holds($0) }
+        let values = fields.flatMap { recognisedForms(of: $0) }.filter { content.holds($0) }
         guard !values.isEmpty else { return content }
         var buffer = WipedBuffer(capacity: content.count, limit: content.count)
         content.withUnsafeBytes { bytes in
@@ -57,10 +57,10 @@ extension SecretSource {
         return buffer.bytes(isSecret: content.isSecret)
     }
 
-    /// A field's value in the forms in which a connector can have it written; none when it is too short.
-    private func forms(of field: String) -> [Bytes] {
+    /// A field's value as it can be recognised; in no form when it is too short.
+    private func recognisedForms(of field: String) -> [Bytes] {
         guard let value = secret(named: field), value.count >= SecretSource.shortestRecognised else { return [] }
-        return WrittenForms.all(of: field, in: self)
+        return forms(of: field)
     }
 
     /// Refuses permission bits with which others than the owner and the group could read key material, or others than

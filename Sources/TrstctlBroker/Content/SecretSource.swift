@@ -1,27 +1,38 @@
+import Synchronization
 package import TrstctlSystem
 
 /// Where the broker finds secrets by name: a credential's key, a secret configuration field.
+///
+/// One serves all scopes of a target: what it finds out about its secrets it keeps.
 package struct SecretSource: Sendable {
     /// The names that exist, for error texts.
     package let names: [String]
     /// Those of them that are secret configuration fields.
     package let fields: [String]
     private let find: @Sendable (String) -> Bytes?
-    private let knownForms: KeyForms?
+    private let known: Known
+
+    /// How its secrets are recognised, once somebody asked; goes with the last copy of the source.
+    private final class Known: Sendable {
+        let key: Mutex<KeyForms?>
+        let fields = Mutex<[String: [Bytes]]>([:])
+
+        init(_ key: KeyForms?) { self.key = Mutex(key) }
+    }
 
     /// Makes a source.
     ///
     /// - Parameters:
     ///   - names: the names that exist.
     ///   - fields: those of them that are secret configuration fields.
-    ///   - keyForms: how the secret `key` is recognised, if that is known already; else it is found out each time.
+    ///   - keyForms: how the secret `key` is recognised, if that is known already.
     ///   - find: the bytes under a name, secret where they are (`Bytes.isSecret`): a certificate may be public.
     package init(
         names: [String], fields: [String] = [], keyForms: KeyForms? = nil, find: @escaping @Sendable (String) -> Bytes?
     ) {
         self.names = names
         self.fields = fields
-        knownForms = keyForms
+        known = Known(keyForms)
         self.find = find
     }
 
@@ -44,7 +55,20 @@ package struct SecretSource: Sendable {
 
     /// How the secret `key` is recognised.
     var keyForms: KeyForms {
-        func bytes(_ name: String) -> Bytes { secret(named: name) ?? Bytes() }
-        return knownForms ?? KeyForms(bytes("key"), certificate: bytes("certificate"), chain: bytes("chain"))
+        known.key.withLock { key in
+            func bytes(_ name: String) -> Bytes { secret(named: name) ?? Bytes() }
+            let forms = key ?? KeyForms(bytes("key"), certificate: bytes("certificate"), chain: bytes("chain"))
+            key = forms
+            return forms
+        }
+    }
+
+    /// A field's value in the forms in which a connector can have it written.
+    func forms(of field: String) -> [Bytes] {
+        known.fields.withLock { fields in
+            let forms = fields[field] ?? WrittenForms.all(of: field, in: self)
+            fields[field] = forms
+            return forms
+        }
     }
 }

@@ -6,7 +6,8 @@ package struct NetworkSettings: Sendable {
     /// Turns names into addresses.
     var resolver: @Sendable (String, UInt16) -> AddressLookup.Answer = { AddressLookup.system($0, $1) }
     /// Where the clouds' metadata services answer; nil only if this text were no address.
-    var metadata = try? DialAddress("169.254.169.254:80")
+    var metadata = NetworkSettings.metadata
+    private static let metadata = try? DialAddress("169.254.169.254:80")
     /// How long an answer may take from its first byte on before its rate counts, in milliseconds.
     var patienceMilliseconds: Int64 = 10_000
     /// The least bytes per second of an answer, on average, after that.

@@ -1,5 +1,4 @@
 import CTrstctlSystem
-import FoundationEssentials
 import Glibc
 import Synchronization
 import TrstctlPolicy
@@ -59,15 +58,8 @@ final class AuditLog: Sendable {
     /// - Returns: whether it is in the file; what went wrong is remembered, also for `finish`.
     @discardableResult
     func write(_ record: AuditRecord) -> Bool {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        let data = try? encoder.encode(record.bounded())
-        let line = Array(data ?? Data()) + [UInt8(ascii: "\n")]
+        let line = AuditLine(record.bounded()).bytes
         return state.withLock { state in
-            guard data != nil else {
-                state.failure = StateError(description: "a line about \(record.connector) could not be written as JSON")
-                return false
-            }
             if state.written > limit / 8 { rotate(&state) }
             do throws(StateError) {
                 try state.file.append(line)

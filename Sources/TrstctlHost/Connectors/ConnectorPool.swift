@@ -129,7 +129,7 @@ package final class ConnectorPool: Sendable {
                 log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
                 progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) },
                 stray: stray(of: report))
-            var request = SessionRequest(name: name.text) { await scopes.answer($0) }
+            var request = SessionRequest(name: name.text, handler: CallHandler(scopes.begin))
             request.confinement = confinement(name, isAsking)
             request.libraries = options.manifest?.manifest.plugin(name)?.libraries ?? []
             request.timeouts = options.timeouts

@@ -24,9 +24,9 @@ final class ScopeRegistry: Sendable {
     static let proofs = WorkerPool(maximumThreads: 64)
 
     /// How many brokered calls of one connector are worked on at the same time; the others of its window wait.
-    private static let callsAtOnce = 8
+    private static let callsAtOnce = 16
 
-    private let gate = CallGate(ScopeRegistry.callsAtOnce)
+    private let queue = WorkQueue(ScopeRegistry.brokered, atOnce: ScopeRegistry.callsAtOnce)
     /// How many bytes of Log and Progress are passed on in one session; what comes later is dropped.
     private static let logBudget = 1 << 20
     private let logged = Mutex(0)
@@ -101,19 +101,27 @@ final class ScopeRegistry: Sendable {
         if count == ScopeRegistry.strayLimit { stray(nil) }
     }
 
-    /// Answers a brokered call.
-    func answer(_ incoming: IncomingCall) async -> Wire.Reply {
+    /// Answers a brokered call: at once, or when a worker has performed it.
+    ///
+    /// - Parameters:
+    ///   - incoming: the call.
+    ///   - answer: takes the reply, once, on this thread or a worker's.
+    /// - Returns: how to end it early; nothing happens when it is over.
+    func begin(_ incoming: IncomingCall, _ answer: @escaping CallHandler.Answer) -> CallHandler.Cancel {
         guard let method = incoming.call.method else {
             note(nil, .failed, EffectError.Code.unimplemented)
-            return .failure(.unimplemented, "this host does not know method \(incoming.call.unknownField)")
+            answer(.failure(.unimplemented, "this host does not know method \(incoming.call.unknownField)"))
+            return {}
         }
         switch method {
         case .log(let request):
             if spend(request.message.utf8.count) { log(request) }
-            return Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse()))
+            answer(Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse())))
+            return {}
         case .progress(let request):
             if spend(request.message.utf8.count) { progress(request) }
-            return Wire.Reply(status: Wire.Status(), result: .progress(Wire.ProgressResponse()))
+            answer(Wire.Reply(status: Wire.Status(), result: .progress(Wire.ProgressResponse())))
+            return {}
         default:
             break
         }
@@ -125,27 +133,23 @@ final class ScopeRegistry: Sendable {
         }
         guard let scope else {
             note(method, .denied, ReasonCode.Host.noScope)
-            return .failure(
-                .permissionDenied,
-                "the call belongs to no scope that is open: brokered calls are answered only "
-                    + "inside the host's call they belong to")
+            answer(
+                .failure(
+                    .permissionDenied,
+                    "the call belongs to no scope that is open: brokered calls are answered only "
+                        + "inside the host's call they belong to"))
+            return {}
         }
         let timeout = incoming.call.timeoutMilliseconds
         let deadline = timeout == 0 ? Deadline.never : .after(milliseconds: Int64(timeout))
         let interruption = Interruption()
-        let reply = await withTaskCancellationHandler {
-            await gate.run {
-                await ScopeRegistry.brokered.run {
-                    interruption.isRaised
-                        ? .failure(.cancelled, "the call was cancelled")
-                        : scope.perform(method, until: deadline, interruption: interruption)
-                }
-            }
-        } onCancel: {
-            interruption.raise()
+        queue.submit {
+            guard !interruption.isRaised else { return answer(.failure(.cancelled, "the call was cancelled")) }
+            let reply = scope.perform(method, until: deadline, interruption: interruption)
+            let isCancelled = interruption.isRaised && reply.status?.code != .ok
+            answer(isCancelled ? .failure(.cancelled, "the call was cancelled") : reply)
         }
-        guard interruption.isRaised, reply.status?.code != .ok else { return reply }
-        return .failure(.cancelled, "the call was cancelled")
+        return { interruption.raise() }
     }
 }
 

@@ -151,6 +151,7 @@ struct TargetReconciler: Sendable {
         return TargetWork(
             target: target, credential: credential, connector: connector, grants: grants,
             declaration: declaration, timeouts: timeouts, audit: audit, journal: journal,
+            secrets: SecretSource(credential, declaration),
             layout: target.layout == .versioned ? try versionedLayout(grants) : nil)
     }
 

@@ -18,6 +18,8 @@ struct TargetWork: Sendable {
     let timeouts: CallTimeouts
     let audit: AuditLog?
     let journal: RunJournal?
+    /// For all its scopes.
+    let secrets: SecretSource
     /// How its files lie, when they become visible together.
     let layout: VersionedLayout?
 
@@ -120,8 +122,9 @@ struct TargetWork: Sendable {
             await rollBack(scope, closing, deployment, before, &failure)
             throw failure
         }
-        report.changes = scope.changes.map(ChangeReport.init)
         let closing = await close(scope, commit: true)
+        // Those of a closed scope are worked out once.
+        report.changes = scope.changes.map(ChangeReport.init)
         report.warnings += closing?.leftovers.map { "an earlier version, which holds an old key, stays: \($0)" } ?? []
         report.warnings += closing?.setAside.map { "changed by somebody else meanwhile: \($0)" } ?? []
         report.outcome = .deployed
@@ -189,16 +192,19 @@ struct TargetWork: Sendable {
     // MARK: - Scopes
 
     func makeScope(_ rights: ScopeRights, _ name: String, _ journal: DeploymentJournal? = nil) -> BrokerScope {
-        let served = ([credential.leaf] + credential.chain).map {
+        BrokerScope(
+            rights: rights, grants: grants, declared: declaration.grants, secrets: secrets,
+            planned: rights == .recording ? PlannedServing(certificates: served) : nil, deployment: journal,
+            proxy: declaration.proxy, layout: layout, observer: observer(name))
+    }
+
+    /// What a probe of the rehearsal sees.
+    private var served: [Wire.ServedCertificate] {
+        ([credential.leaf] + credential.chain).map {
             Wire.ServedCertificate(
                 fingerprint: $0.fingerprintText, subject: $0.subject, names: $0.dnsNames + $0.ipAddresses,
                 notBefore: $0.notBefore, notAfter: $0.notAfter)
         }
-        return BrokerScope(
-            rights: rights, grants: grants, declared: declaration.grants,
-            secrets: SecretSource(credential, declaration),
-            planned: PlannedServing(certificates: served), limits: ScopeLimits(), deployment: journal,
-            proxy: declaration.proxy, layout: layout, observer: observer(name))
     }
 
     /// Writes each brokered call into the audit log as it happens.

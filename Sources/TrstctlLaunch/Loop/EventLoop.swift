@@ -49,6 +49,11 @@ package final class EventLoop: TaskExecutor {
     private let state = Mutex(State())
     private let epoll: Int32
     private let wake: Int32
+    /// The loop's thread, as pthread_self(3) calls it; zero until it runs.
+    private let thread = Atomic<UInt>(0)
+
+    /// Whether the caller runs on the loop's thread.
+    var isCurrent: Bool { thread.load(ordering: .relaxed) == pthread_self() }
 
     private init() {
         epoll = trstctl_epoll_create()
@@ -174,6 +179,7 @@ package final class EventLoop: TaskExecutor {
     }
 
     private func run() {
+        thread.store(pthread_self(), ordering: .relaxed)
         var events = [trstctl_epoll_event](repeating: trstctl_epoll_event(), count: 64)
         var round = Round()
         while true {

@@ -41,7 +41,7 @@ extension Connection {
     private enum Action {
         case resume(CheckedContinuation<PendingCall.Outcome, Never>, PendingCall.Outcome)
         case run(UInt32, Wire.Call)
-        case cancel(Task<Void, Never>)
+        case cancel(CallHandler.Cancel)
     }
 
     /// Reads what is there, up to four buffers full, and takes the frames out of it.
@@ -80,6 +80,7 @@ extension Connection {
     private func apply(_ event: Multiplexer.Event, _ state: inout ConnectionState, _ actions: inout [Action]) {
         switch event {
         case .call(let id, let call):
+            state.running.updateValue(nil, forKey: id)
             actions.append(.run(id, call))
         case .refuse(let id, let status):
             state.outgoing.append(state.multiplexer.refusal(of: id, with: status).encoded())
@@ -89,7 +90,7 @@ extension Connection {
             pending.continuation = nil
             actions.append(.resume(continuation, .success(reply)))
         case .cancel(let id):
-            if let task = state.running[id] { actions.append(.cancel(task)) }
+            if let cancel = state.running[id] ?? nil { actions.append(.cancel(cancel)) }
         case .late, .nothing:
             break
         }
@@ -98,27 +99,31 @@ extension Connection {
     private func perform(_ action: Action) {
         switch action {
         case .resume(let continuation, let outcome): continuation.resume(returning: outcome)
-        case .cancel(let task): task.cancel()
+        case .cancel(let cancel): cancel()
         case .run(let id, let call):
-            let task = Task(executorPreference: EventLoop.shared) {
-                let reply = await self.handler(IncomingCall(id: id, call: call))
-                self.reply(to: id, with: reply)
+            let cancel = handler.begin(IncomingCall(id: id, call: call)) { self.reply(to: id, with: $0) }
+            let isOver = state.withLock { state in
+                // An answer that was quicker has taken the id away; its next use can only come on this thread.
+                if state.running[id] != nil { state.running[id] = cancel }
+                return state.end != nil
             }
-            state.withLock { state in
-                // The task cannot have finished: it runs on this thread, after this.
-                if state.end == nil { state.running[id] = task } else { task.cancel() }
-            }
+            if isOver { cancel() }
         }
     }
 
+    /// Sends a reply: with the others of this round on the loop's thread, at once on another.
     private func reply(to id: UInt32, with reply: Wire.Reply) {
-        state.withLock { state in
+        let isOnLoop = EventLoop.shared.isCurrent
+        let mustFlush = state.withLock { state in
             state.running.removeValue(forKey: id)
-            guard state.end == nil, let frame = state.multiplexer.reply(to: id, with: reply) else { return }
+            guard state.end == nil, let frame = state.multiplexer.reply(to: id, with: reply) else { return false }
             state.outgoing.append(state.encodeReply(frame))
-            requestFlush(&state)
             updateInterest(&state)
+            guard isOnLoop else { return !state.flushRequested && state.stallDeadline == .never }
+            requestFlush(&state)
+            return false
         }
+        if mustFlush { flush() }
     }
 
     func requestFlush(_ state: inout ConnectionState) {

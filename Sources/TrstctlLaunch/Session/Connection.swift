@@ -4,12 +4,6 @@ import Synchronization
 package import TrstctlSystem
 package import TrstctlWire
 
-/// A call that a connector makes: what it asks, and its id for cancellation and audit.
-package struct IncomingCall: Sendable {
-    package var id: UInt32
-    package var call: Wire.Call
-}
-
 /// One connection to a connector: calls out, calls in, over one socket, on the loop.
 ///
 /// All decisions are the `Multiplexer`'s, a value under a mutex; this class moves bytes and wakes whoever waits.
@@ -20,7 +14,7 @@ package final class Connection: EventSource {
     let writeStall: Int64
     let socket: OwnedDescriptor
     let state: Mutex<ConnectionState>
-    let handler: @Sendable (IncomingCall) async -> Wire.Reply
+    let handler: CallHandler
     /// Set when the connection is over, whoever ended it.
     package let ended = OneShot<ConnectionEnd>()
 
@@ -31,11 +25,11 @@ package final class Connection: EventSource {
     ///   - side: which end this is; a test can play the connector.
     ///   - limits: what this side accepts.
     ///   - writeStall: how long the peer may refuse to read before the connection ends, in milliseconds.
-    ///   - handler: answers the peer's calls; runs on the loop and must not block.
+    ///   - handler: answers the peer's calls.
     /// - Throws: when the loop cannot watch the socket.
     package init(
         socket: consuming OwnedDescriptor, side: Multiplexer.Side = .host, limits: SessionLimits = SessionLimits(),
-        writeStall: Int64 = 30_000, handler: @Sendable @escaping (IncomingCall) async -> Wire.Reply
+        writeStall: Int64 = 30_000, handler: CallHandler
     ) throws(SystemError) {
         self.socket = socket
         self.writeStall = writeStall
@@ -126,7 +120,7 @@ package final class Connection: EventSource {
 
     /// Ends the connection: every call in flight fails once, the peer's running calls are cancelled.
     package func close(_ reason: ConnectionEnd = .closedByHost) {
-        typealias Waiters = ([CheckedContinuation<PendingCall.Outcome, Never>], [Task<Void, Never>])
+        typealias Waiters = ([CheckedContinuation<PendingCall.Outcome, Never>], [CallHandler.Cancel])
         let waiters = state.withLock { state -> Waiters? in
             guard state.end == nil else { return nil }
             state.end = reason
@@ -137,12 +131,12 @@ package final class Connection: EventSource {
             state.waitingForRoom.removeAll()
             state.outgoing.removeAll()
             defer { state.running.removeAll() }
-            return (continuations, Array(state.running.values))
+            return (continuations, state.running.values.compactMap(\.self))
         }
-        guard let (continuations, tasks) = waiters else { return }
+        guard let (continuations, cancels) = waiters else { return }
         EventLoop.shared.remove(socket.raw, state.withLock { $0.token })
         shutdown(socket.raw, Int32(SHUT_RDWR))
-        for task in tasks { task.cancel() }
+        for cancel in cancels { cancel() }
         for continuation in continuations { continuation.resume(returning: .failure(.closed(reason))) }
         ended.set(reason)
     }

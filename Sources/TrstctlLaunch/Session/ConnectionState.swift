@@ -12,7 +12,8 @@ struct ConnectionState: ~Copyable {
     var outgoing = OutgoingQueue()
     var pending: [UInt32: PendingCall] = [:]
     var waitingForRoom: [PendingCall] = []
-    var running: [UInt32: Task<Void, Never>] = [:]
+    /// How to end the peer's calls that are being worked on; nil while one begins.
+    var running: [UInt32: CallHandler.Cancel?] = [:]
     var end: ConnectionEnd?
     var token: UInt64 = 0
     var flushRequested = false

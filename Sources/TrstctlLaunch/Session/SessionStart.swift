@@ -24,11 +24,16 @@ package struct SessionRequest: Sendable {
     /// Where the lines go that the connector prints.
     package var log: @Sendable (OutputStream, String) -> Void = { _, _ in }
     /// Answers its brokered calls.
-    package var handler: @Sendable (IncomingCall) async -> Wire.Reply
+    package var handler: CallHandler
 
-    package init(name: String, handler: @Sendable @escaping (IncomingCall) async -> Wire.Reply) {
+    package init(name: String, handler: CallHandler) {
         self.name = name
         self.handler = handler
+    }
+
+    /// The same with a handler whose tasks run on the loop.
+    package init(name: String, handler: @Sendable @escaping (IncomingCall) async -> Wire.Reply) {
+        self.init(name: name, handler: CallHandler(handler))
     }
 }
 

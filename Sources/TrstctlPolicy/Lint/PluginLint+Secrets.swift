@@ -134,7 +134,7 @@ struct SecretFile {
 }
 
 extension Target {
-    private static let keyWords = ["key", "pem", "bundle", "combined", "pfx", "p12", "pkcs"]
+    private static let keyWords = ["key", "pem", "bundle", "combined", "pfx", "p12", "pkcs"].map { Bytes($0) }
 
     /// The files that its secret fields are read from.
     fileprivate func secretFields(_ context: LintContext) -> [(String, Bytes)] {
@@ -157,8 +157,8 @@ extension Target {
         guard let writes else { return [] }
         let base = context.directory.components.isEmpty ? [] : context.directory.bytes.array
         let paths = config.compactMap { field -> AbsolutePath? in
-            let name = Array(field.key.utf8).map(lowerCased)
-            guard Target.keyWords.contains(where: { name.firstRange(of: Array($0.utf8)) != nil }),
+            let name = Bytes(Array(field.key.utf8).map(lowerCased))
+            guard Target.keyWords.contains(where: name.holds),
                 case .string(let text) = field.value
             else { return nil }
             let bytes = Array(text.utf8)

@@ -9,16 +9,26 @@ package import TrstctlSystem
 ///   - limit: how many bytes are shown before the text is cut off with their number.
 /// - Returns: the text.
 package func printable(_ bytes: Bytes, limit: Int = 512) -> String {
+    let shown = bytes.array.prefix(max(0, limit))
+    // Nearly all of them are plain, and byte by byte takes twenty times as long.
+    let isPlain = shown.allSatisfy { isPrintable($0) && $0 != UInt8(ascii: "\\") }
+    let text = isPlain ? String(decoding: shown, as: UTF8.self) : escaped(shown)
+    return bytes.count > limit ? text + "… (\(bytes.count) bytes)" : text
+}
+
+private func escaped(_ bytes: ArraySlice<UInt8>) -> String {
     var text = ""
-    for byte in bytes.array.prefix(max(0, limit)) {
+    for byte in bytes {
         switch byte {
         case UInt8(ascii: "\\"): text += "\\\\"
         case 0x20...0x7E: text.unicodeScalars.append(Unicode.Scalar(byte))
         default: text += "\\x" + hexadecimal(byte)
         }
     }
-    return bytes.count > limit ? text + "… (\(bytes.count) bytes)" : text
+    return text
 }
+
+private func isPrintable(_ byte: UInt8) -> Bool { (0x20...0x7E).contains(byte) }
 
 /// Text for people, from outside, made safe to show: letters of any script stay, what could move a cursor, hide or forge
 /// a line stands as `\\x{N}`, and what is not UTF-8 as U+FFFD.
@@ -30,8 +40,11 @@ package func printable(_ bytes: Bytes, limit: Int = 512) -> String {
 ///   - limit: how many bytes are shown before the text is cut off.
 /// - Returns: the text, on one line.
 package func readable(_ bytes: some Collection<UInt8>, limit: Int = 4096) -> String {
+    let decoded = String(decoding: bytes.prefix(max(0, limit)), as: UTF8.self)
+    let cut = bytes.count > limit ? " […]" : ""
+    guard !decoded.utf8.allSatisfy(isPrintable) else { return decoded + cut }
     var text = ""
-    for scalar in String(decoding: bytes.prefix(max(0, limit)), as: UTF8.self).unicodeScalars {
+    for scalar in decoded.unicodeScalars {
         switch scalar.properties.generalCategory {
         case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse:
             text += "\\x{\(String(scalar.value, radix: 16))}"
@@ -39,7 +52,7 @@ package func readable(_ bytes: some Collection<UInt8>, limit: Int = 4096) -> Str
             text.unicodeScalars.append(scalar)
         }
     }
-    return bytes.count > limit ? text + " […]" : text
+    return text + cut
 }
 
 /// A text as `printable(_: Bytes)` shows it.

@@ -34,7 +34,12 @@ package struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The 64 lower-case hexadecimal digits.
-    package var hex: String { bytes.map(hexadecimal).joined() }
+    package var hex: String {
+        let digits = StaticString("0123456789abcdef")
+        return digits.withUTF8Buffer { digits in
+            String(decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 0xF)]] }, as: UTF8.self)
+        }
+    }
 
     package var description: String { hex }
 

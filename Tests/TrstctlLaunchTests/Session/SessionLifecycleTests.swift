@@ -164,6 +164,28 @@ struct SessionLifecycleTests {
         try await bench.expectAllWell()
     }
 
+    @Test("An answer of another thread arrives without the loop's help, and is not cancelled when the session ends")
+    func answersFromAThread() async throws {
+        let bench = try SessionBench()
+        let cancelled = CallCount()
+        let session = try await bench.start("many-calls") { request in
+            request.handler = CallHandler { incoming, answer in
+                let answered = DispatchSemaphore(value: 0)
+                Thread.detachNewThread {
+                    answer(Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse())))
+                    answered.signal()
+                }
+                // The loop waits here, so the answer went out without it, and before it knows how to cancel.
+                answered.wait()
+                return { _ = cancelled.increment() }
+            }
+        }
+        _ = try await session.ping()
+        #expect(await session.stop() == .exited(0))
+        #expect(cancelled.increment() == 1)
+        try await bench.expectAllWell()
+    }
+
     @Test("Two calls to one connector run at the same time: each is answered only when both have begun")
     func callsOverlap() async throws {
         let bench = try SessionBench()

@@ -110,7 +110,7 @@ struct SessionViolationTests {
         // Nothing is answered before every call has come, so that the window is full.
         let (gate, count) = (OneShot<Bool>(), CallCount())
         let session = try await bench.start("many-calls") { request in
-            request.handler = { incoming in
+            request.handler = CallHandler { incoming in
                 if count.increment() == 64 { gate.set(true) }
                 _ = await gate.wait(until: .after(milliseconds: 60_000))
                 return await SessionBench.answer(incoming)
