@@ -131,7 +131,7 @@ struct JournalTests {
         #expect(try directory.mode("a") == 0o640 && directory.mode("b") == 0o604)
         #expect(try directory.status("a").st_uid == owner)
         // Done again, it finds nothing to do.
-        #expect(recovery.putBack(deployment) == RecoveredFiles())
+        #expect(recovery.putBack(deployment) == RevertReport())
         try recovery.close(deployment, .undone)
         #expect(try self.recovery().deployments.isEmpty)
         try recovery.remove()
@@ -153,7 +153,7 @@ struct JournalTests {
         #expect(directory.content("a") == "old")
         // Also where nothing has to be put back.
         try directory.file(name, "half")
-        #expect(recovery.putBack(deployment) == RecoveredFiles())
+        #expect(recovery.putBack(deployment) == RevertReport())
         #expect(try directory.names() == [".trstctl-0123456789abcdef", "a"])
     }
 

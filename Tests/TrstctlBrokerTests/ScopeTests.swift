@@ -284,6 +284,22 @@ struct ScopeTests {
         #expect(report.isComplete && report.overwritten == [])
     }
 
+    @Test("What somebody made too large to be looked at stays as well; after a command it is put back, and named")
+    func foreignAndLarge() throws {
+        let large = String(repeating: "x", count: 17 << 20)
+        for hasRun in [false, true] {
+            try directory.file("a", "old")
+            let scope = try TrstctlBrokerTests.scope(.mutating, below: [directory.path], exec: [["/bin/true"]])
+            #expect(scope.write(directory["a"], "new").code == .ok)
+            if hasRun { #expect(scope.exec(["/bin/true"]).code == .ok) }
+            try directory.file("a", large)
+            let report = scope.close(commit: false)
+            #expect(directory.content("a") == (hasRun ? "old" : large))
+            #expect(report.failures.map(\.code) == (hasRun ? [] : [.tooLarge]))
+            #expect(report.overwritten.count == (hasRun ? 1 : 0))
+        }
+    }
+
     @Test("What a command of the deployment may have changed is put back, and named")
     func changedByCommand() throws {
         try directory.file("a", "old")

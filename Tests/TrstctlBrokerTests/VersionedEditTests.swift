@@ -107,7 +107,7 @@ struct VersionedEditTests {
         }
         // The journal may stay, when the server does not come back: what was set aside does too.
         let result = try site.recovery().putBack(deployment)
-        #expect(result == RecoveredFiles())
+        #expect(result == RevertReport())
         let kept = try version(in: report.setAside.first)
         #expect(site.directory.content("\(kept)/other") == "by hand")
         try site.deploy("next")

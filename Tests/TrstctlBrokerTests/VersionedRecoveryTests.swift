@@ -41,7 +41,7 @@ struct VersionedRecoveryTests {
         #expect(result.restored.map(\.description) == names.map { site[$0] })
         #expect(try site.picture() == before)
         // Done again, it finds nothing to do.
-        #expect(recovery.putBack(deployment) == RecoveredFiles())
+        #expect(recovery.putBack(deployment) == RevertReport())
         #expect(try site.picture() == before)
     }
 
@@ -76,7 +76,7 @@ struct VersionedRecoveryTests {
         #expect(try site.live() == VersionedSite.old)
         #expect(site.directory.content("tls/.www.trstctl/\(kept)/cert") == "by hand")
         let again = try site.recovery()
-        #expect(again.putBack(try #require(again.deployments.first)) == RecoveredFiles())
+        #expect(again.putBack(try #require(again.deployments.first)) == RevertReport())
         #expect(site.directory.content("tls/.www.trstctl/\(kept)/cert") == "by hand")
         // The next deployment does not need it.
         try site.deploy("next")

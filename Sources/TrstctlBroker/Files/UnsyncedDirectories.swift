@@ -40,9 +40,10 @@ struct UnsyncedDirectories: Sendable {
     /// - Parameter shared: lets those who change the same directory at the same time share one fsync(2).
     /// - Throws: what the first of them that cannot be synchronised says.
     mutating func synchronise(_ shared: SharedSynchronisation? = nil) throws(EffectError) {
+        let shared = shared ?? SharedSynchronisation()
         for (identity, (descriptor, path)) in directories {
             do throws(SystemError) {
-                try (shared ?? SharedSynchronisation()).synchronise(identity, descriptor.raw)
+                try shared.synchronise(identity, descriptor.raw)
             } catch {
                 throw .file("cannot make durable", path, errno: error.errno)
             }

@@ -1,5 +1,5 @@
 import Glibc
-package import TrstctlPolicy
+import TrstctlPolicy
 import TrstctlSystem
 
 /// A deployment that neither was committed nor is undone.
@@ -48,18 +48,4 @@ package struct InterruptedDeployment: Sendable {
                     after: [change.after]))
         }
     }
-}
-
-/// What putting an interrupted deployment back came to.
-package struct RecoveredFiles: Hashable, Sendable {
-    /// The files that were put back, the latest changed first.
-    package var restored: [AbsolutePath] = []
-    /// The files that somebody else changed since, which stay as they are, and what they are now.
-    package var foreign: [String] = []
-    /// The files that somebody else changed since in a version that is not visible any more, and where they are now.
-    package var setAside: [String] = []
-    /// The files that could not be put back, and why.
-    package var failures: [EffectError] = []
-    /// Every file that is not as it was, as it lies there now.
-    package var onDisk: [String] = []
 }

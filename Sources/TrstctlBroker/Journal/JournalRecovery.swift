@@ -103,8 +103,8 @@ package final class JournalRecovery: Sendable {
     ///
     /// What is neither as it was nor as the deployment made it belongs to somebody else by now and stays. It may be
     /// done again, also after a power loss in the middle.
-    package func putBack(_ deployment: InterruptedDeployment) -> RecoveredFiles {
-        var result = RecoveredFiles()
+    package func putBack(_ deployment: InterruptedDeployment) -> RevertReport {
+        var result = RevertReport()
         var unsynced = UnsyncedDirectories()
         do throws(EffectError) {
             try putBackVersions(deployment, &result)
@@ -130,10 +130,9 @@ package final class JournalRecovery: Sendable {
     }
 
     private func putBack(
-        _ file: InterruptedDeployment.File, _ result: inout RecoveredFiles, _ unsynced: inout UnsyncedDirectories
+        _ file: InterruptedDeployment.File, _ result: inout RevertReport, _ unsynced: inout UnsyncedDirectories
     ) throws(EffectError) {
         let ticket = try ticket(file)
-        let limits = ScopeLimits()
         let directory = try GrantedDirectory(ticket, for: .change)
         for name in file.temporaries {
             guard directory.discard(name) else {
@@ -143,23 +142,25 @@ package final class JournalRecovery: Sendable {
         // The directory too was changed by whoever was interrupted: what they did must be durable before it counts.
         try unsynced.add(directory)
         let before = try before(file)
-        let present = try FileState.present(ticket, limit: limits.restorableFile)
-        guard present != before else { return }
-        let isOurs = try file.after.contains(digest(present, file.path))
-        guard isOurs || present?.content == before?.content else {
+        let temporary = file.temporaries.min { $0.array.lexicographicallyPrecedes($1.array) }
+        let restoration = try FileState.restore(before, ticket, through: temporary ?? Bytes(), into: &unsynced) {
+            found throws(EffectError) in
+            guard case .success(let present) = found else { return false }
+            let isOurs = try file.after.contains(digest(present, file.path))
+            return isOurs || present?.content == before?.content
+        }
+        switch restoration {
+        case .asItWas: break
+        case .putBack: result.restored.append(file.path)
+        case .left(let present):
             result.foreign.append("\(file.path): \(present?.text ?? "removed")")
             result.onDisk.append("\(file.path): \(present?.text ?? "not there")")
-            return
         }
-        let temporary = file.temporaries.min { $0.array.lexicographicallyPrecedes($1.array) }
-        _ = try FileState.restore(
-            before, ticket, limit: limits.restorableFile, through: temporary ?? Bytes(), into: &unsynced)
-        result.restored.append(file.path)
     }
 
     /// Points the link of a versioned directory back to the version of before, and removes the deployment's versions.
     private func putBackVersions(
-        _ deployment: InterruptedDeployment, _ result: inout RecoveredFiles
+        _ deployment: InterruptedDeployment, _ result: inout RevertReport
     ) throws(EffectError) {
         guard let first = deployment.versions.first else { return }
         let opened = try OpenedLayout(first.layout)

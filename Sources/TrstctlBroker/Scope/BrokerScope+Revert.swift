@@ -55,23 +55,12 @@ extension BrokerScope {
         }
         for entry in entries {
             let path = entry.ticket.path
-            if let changed = changedByOthers(entry) {
-                // One that a command of this deployment may have changed is this deployment's to put back.
-                guard journal.hasRun else {
-                    report.foreign.append("\(path): \(changed)")
-                    journal.forget(path)
-                    continue
-                }
-                report.overwritten.append("\(path): \(changed)")
-            }
             do throws(EffectError) {
-                let isChanged =
-                    try rights == .recording
-                    ? entry.before != entry.after
-                    : FileState.restore(
-                        entry.before, entry.ticket, in: try stage(entry, in: &journal),
-                        limit: limits.restorableFile, through: entry.temporary, into: &journal.unsynced)
-                if isChanged { report.restored.append(path) }
+                switch try putBack(entry, &report, in: &journal) {
+                case .asItWas: break
+                case .putBack: report.restored.append(path)
+                case .left(let present): report.foreign.append("\(path): \(present?.text ?? "removed")")
+                }
                 journal.forget(path)
                 if entry.isVersioned { journal.noteRevertedInVersion() }
             } catch {
@@ -82,14 +71,32 @@ extension BrokerScope {
         return report
     }
 
-    /// What a file is by now, when it holds neither what it held before nor what was written into it.
+    /// One file; somebody else's change stays, unless a command of this deployment may have made it.
     ///
     /// Files in a version are compared as a whole, see `VersionedFiles`.
-    private func changedByOthers(_ entry: FileJournal.Entry) -> String? {
-        guard rights != .recording, !entry.isVersioned,
-            let present = try? FileState.present(entry.ticket, limit: limits.restorableFile),
-            present.content != entry.after?.content, present.content != entry.before?.content
-        else { return nil }
-        return present.text
+    private func putBack(
+        _ entry: FileJournal.Entry, _ report: inout RevertReport, in journal: inout FileJournal
+    ) throws(EffectError) -> FileState.Restoration {
+        guard rights != .recording else { return entry.before == entry.after ? .asItWas : .putBack }
+        let hasRun = journal.hasRun
+        return try FileState.restore(
+            entry.before, entry.ticket, in: try stage(entry, in: &journal), through: entry.temporary,
+            into: &journal.unsynced
+        ) { found in
+            let changed: String
+            switch found {
+            case .failure(let error):
+                // The deployment's own files can be read; what cannot is replaced, unless it is too large to be one.
+                guard error.code == .tooLarge else { return true }
+                changed = error.message
+            case .success(let present):
+                guard !entry.isVersioned, let present, present.content != entry.after?.content,
+                    present.content != entry.before?.content
+                else { return true }
+                changed = "\(entry.ticket.path): \(present.text)"
+            }
+            if hasRun { report.overwritten.append(changed) }
+            return hasRun
+        }
     }
 }

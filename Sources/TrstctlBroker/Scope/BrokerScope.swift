@@ -197,12 +197,17 @@ package final class BrokerScope: Sendable {
         return running.withLock(\.isEmpty)
     }
 
-    /// Whether `close` needs neither to wait nor to change anything on disk; only of a scope that is sealed and idle.
-    package func closesAtOnce(commit: Bool) -> Bool {
-        files.withLock { journal in
+    /// Ends the scope where it is, when that needs neither to wait nor to change anything on disk.
+    ///
+    /// - Parameter commit: whether the changes stay.
+    /// - Returns: what `close` does; nil when that has to be asked, where blocking is allowed.
+    package func closeAtOnce(commit: Bool) -> RevertReport? {
+        guard sealIfIdle() else { return nil }
+        let hasNothingToDo = files.withLock { journal in
             (journal.isEmpty || commit || rights == .recording) && journal.unsynced.isEmpty
                 && journal.versions?.isUntouched ?? true
         }
+        return hasNothingToDo ? close(commit: commit) : nil
     }
 
     /// Makes the changes final: durable, and for a recovery no longer to be undone.

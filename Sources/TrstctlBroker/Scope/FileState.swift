@@ -34,27 +34,54 @@ struct FileState: Equatable, Sendable {
         Wire.FileInfo(mode: mode, uid: uid, gid: gid, size: UInt64(content.count), modified: Int64(time(nil)))
     }
 
-    /// Makes the file on disk this one, or removes it; false when it was so already.
+    /// What became of a file that was to be put back.
+    enum Restoration {
+        /// It was so already.
+        case asItWas
+        case putBack
+        /// It holds what somebody else made of it, or is gone, and stays so.
+        case left(FileState?)
+    }
+
+    /// Makes the file on disk this one, or removes it.
     ///
-    /// The temporary file has this name; the directory is given back to be made durable.
+    /// - Parameters:
+    ///   - state: what it was; nil when there was none.
+    ///   - ticket: which file.
+    ///   - version: the directory that holds it, when its path does not say it.
+    ///   - name: of the temporary file.
+    ///   - unsynced: gets the directory, which is still to be made durable.
+    ///   - mayReplace: asked about what lies there now, or why it cannot be read, when that is something else.
+    /// - Returns: what became of it.
+    /// - Throws: when it could not be put back, or cannot be read and may not be replaced.
     static func restore(
-        _ state: FileState?, _ ticket: FileTicket, in version: SharedDescriptor? = nil, limit: Int,
-        through name: Bytes, into unsynced: inout UnsyncedDirectories
-    ) throws(EffectError) -> Bool {
+        _ state: FileState?, _ ticket: FileTicket, in version: SharedDescriptor? = nil,
+        through name: Bytes, into unsynced: inout UnsyncedDirectories,
+        if mayReplace: (Result<FileState?, EffectError>) throws(EffectError) -> Bool
+    ) throws(EffectError) -> Restoration {
         do throws(EffectError) {
-            if try present(ticket, in: version, limit: limit) == state { return false }
+            let present = try FileState.present(ticket, in: version, limit: ScopeLimits().restorableFile)
+            if present == state { return .asItWas }
+            guard try mayReplace(.success(present)) else { return .left(present) }
         } catch {
-            // What cannot be read is not what it was; the lines below say why it cannot be replaced either.
+            guard try mayReplace(.failure(error)) else { throw error }
         }
+        return try replace(state, ticket, in: version, through: name, into: &unsynced)
+    }
+
+    private static func replace(
+        _ state: FileState?, _ ticket: FileTicket, in version: SharedDescriptor?, through name: Bytes,
+        into unsynced: inout UnsyncedDirectories
+    ) throws(EffectError) -> Restoration {
         guard let state else {
             try FileWriting.remove(ticket, in: version, into: &unsynced)
-            return true
+            return .putBack
         }
         let owner = Wire.FileOwner(uid: state.uid, gid: state.gid)
         try FileWriting.write(
             ticket, FileReplacement(content: state.content, mode: state.mode, owner: owner), through: name,
             in: version, into: &unsynced)
-        return true
+        return .putBack
     }
 }
 

@@ -248,7 +248,7 @@ struct TargetWork: Sendable {
     func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
         guard let commit else { return nil }
         noteSuppressed(scope)
-        if scope.sealIfIdle(), scope.closesAtOnce(commit: commit) { return scope.close(commit: commit) }
+        if let report = scope.closeAtOnce(commit: commit) { return report }
         return await ScopeRegistry.workers.run { scope.close(commit: commit) }
     }
 
