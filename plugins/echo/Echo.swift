@@ -9,7 +9,7 @@ struct Echo: Connector {
     static let name = "echo"
     static let version = "1.0.0"
     static let summary = "Remembers fingerprints; for tests, and to learn from."
-    static let concurrency = 8
+    static let concurrency = 16
 
     static let configuration: [ConfigurationField] = [
         .text("fail", help: "Let a deployment fail with this status code, for example `unavailable`."),

@@ -1,6 +1,5 @@
 import Glibc
 import Synchronization
-import TrstctlCrypto
 import TrstctlPolicy
 import TrstctlSystem
 

@@ -235,7 +235,9 @@ struct TargetWork: Sendable {
             defer { scopes.close(token) }
             return try await connector.session.call(
                 method, scopeToken: token, deadline: .after(milliseconds: timeout),
-                started: { scopes.bind(token, to: $0) })
+                started: { scopes.bind(token, to: $0) },
+                // Whatever the connector asks behind its answer comes too late, also in the same breath.
+                answered: { scopes.close(token) })
         } catch {
             _ = await close(scope, commit: stage == .apply ? nil : false)
             throw Failure(

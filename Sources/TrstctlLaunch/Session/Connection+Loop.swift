@@ -11,16 +11,25 @@ extension Connection {
         if events & (TRSTCTL_EPOLL_IN | TRSTCTL_EPOLL_HUP | TRSTCTL_EPOLL_ERR) != 0 { receive() }
     }
 
+    /// Reads what is there, up to four buffers full, and does what its frames say.
+    ///
+    /// Reading and decoding hold no lock that a worker with a reply would wait for.
     private func receive() {
         var actions: [Action] = []
-        let end = state.withLock { state -> ConnectionEnd? in
-            guard state.end == nil else { return nil }
-            let end = readFrames(&state, &actions)
-            // Replies make room.
-            startWaiting(&state, &actions)
-            if !state.outgoing.isEmpty { requestFlush(&state) }
-            updateInterest(&state)
-            return end
+        var end: ConnectionEnd?
+        for round in 1...4 {
+            let input = readFrames()
+            let mustReadOn = state.withLock { state in
+                guard state.end == nil else { return false }
+                end = apply(input.frames, &state, &actions) ?? input.end
+                if input.isFull, end == nil, round < 4, !state.multiplexer.isSaturated { return true }
+                // Replies make room.
+                startWaiting(&state, &actions)
+                if !state.outgoing.isEmpty { requestFlush(&state) }
+                updateInterest(&state)
+                return false
+            }
+            guard mustReadOn else { break }
         }
         for action in actions { perform(action) }
         if let end { close(end) }
@@ -31,7 +40,7 @@ extension Connection {
             do throws(CallFailure) {
                 guard try state.start(next) else { return }
             } catch {
-                if let continuation = next.continuation { actions.append(.resume(continuation, .failure(error))) }
+                if let continuation = next.continuation { actions.append(.resume(next, continuation, .failure(error))) }
                 next.continuation = nil
             }
             state.waitingForRoom.removeFirst()
@@ -39,42 +48,60 @@ extension Connection {
     }
 
     private enum Action {
-        case resume(CheckedContinuation<PendingCall.Outcome, Never>, PendingCall.Outcome)
+        case resume(PendingCall, CheckedContinuation<PendingCall.Outcome, Never>, PendingCall.Outcome)
         case run(UInt32, Wire.Call)
-        case cancel(CallHandler.Cancel)
+        case cancel(UInt32)
     }
 
-    /// Reads what is there, up to four buffers full, and takes the frames out of it.
-    private func readFrames(_ state: inout ConnectionState, _ actions: inout [Action]) -> ConnectionEnd? {
-        for _ in 0..<4 {
-            var isFull = false
+    /// What one look at the socket came to.
+    private struct Input {
+        var frames: [(frame: Wire.Frame, bytes: Int)] = []
+        /// Whether more may be there.
+        var isFull = false
+        /// Why nothing more comes.
+        var end: ConnectionEnd?
+    }
+
+    private func readFrames() -> Input {
+        decoder.withLock { decoder in
+            var input = Input()
             let descriptor = socket.raw
-            let count = state.decoder.withFreeSpace { space in
+            let count = decoder.withFreeSpace { space in
                 let count = read(descriptor, space.baseAddress, space.count)
-                isFull = count == space.count
+                input.isFull = count == space.count
                 return count
             }
             if count < 0 {
                 let error = errno
-                return error == EAGAIN || error == EINTR
-                    ? nil
-                    : (error == ECONNRESET
-                        ? .closedByConnector : .failed("\(SystemError(stage: "read", errno: error))"))
+                guard error != EAGAIN, error != EINTR else { return input }
+                input.end =
+                    error == ECONNRESET ? .closedByConnector : .failed("\(SystemError(stage: "read", errno: error))")
+                return input
             }
-            do {
-                guard count > 0 else {
-                    try state.decoder.finish()
-                    return .closedByConnector
+            do throws(WireError) {
+                if count == 0 {
+                    try decoder.finish()
+                    input.end = .closedByConnector
                 }
-                while let (frame, bytes) = try state.decoder.next() {
-                    apply(try state.multiplexer.receive(frame, bytes: bytes), &state, &actions)
-                }
+                while count > 0, let next = try decoder.next() { input.frames.append(next) }
             } catch {
-                return .violation(error)
+                input.end = .violation(error)
             }
-            guard isFull, state.multiplexer.isSaturated == false else { return nil }
+            return input
         }
-        return nil
+    }
+
+    private func apply(
+        _ frames: [(frame: Wire.Frame, bytes: Int)], _ state: inout ConnectionState, _ actions: inout [Action]
+    ) -> ConnectionEnd? {
+        do throws(WireError) {
+            for (frame, bytes) in frames {
+                apply(try state.multiplexer.receive(frame, bytes: bytes), &state, &actions)
+            }
+            return nil
+        } catch {
+            return .violation(error)
+        }
     }
 
     private func apply(_ event: Multiplexer.Event, _ state: inout ConnectionState, _ actions: inout [Action]) {
@@ -88,9 +115,9 @@ extension Connection {
             guard let pending = state.pending.removeValue(forKey: id), let continuation = pending.continuation
             else { return }
             pending.continuation = nil
-            actions.append(.resume(continuation, .success(reply)))
+            actions.append(.resume(pending, continuation, .success(reply)))
         case .cancel(let id):
-            if let cancel = state.running[id] ?? nil { actions.append(.cancel(cancel)) }
+            actions.append(.cancel(id))
         case .late, .nothing:
             break
         }
@@ -98,8 +125,12 @@ extension Connection {
 
     private func perform(_ action: Action) {
         switch action {
-        case .resume(let continuation, let outcome): continuation.resume(returning: outcome)
-        case .cancel(let cancel): cancel()
+        case .resume(let call, let continuation, let outcome):
+            call.answered?()
+            continuation.resume(returning: outcome)
+        case .cancel(let id):
+            // Looked up now: the call may have come just before, and begun since.
+            if let cancel = state.withLock({ $0.running[id] ?? nil }) { cancel() }
         case .run(let id, let call):
             let cancel = handler.begin(IncomingCall(id: id, call: call)) { self.reply(to: id, with: $0) }
             let isOver = state.withLock { state in
@@ -114,16 +145,18 @@ extension Connection {
     /// Sends a reply: with the others of this round on the loop's thread, at once on another.
     private func reply(to id: UInt32, with reply: Wire.Reply) {
         let isOnLoop = EventLoop.shared.isCurrent
-        let mustFlush = state.withLock { state in
+        let end = state.withLock { state -> ConnectionEnd? in
             state.running.removeValue(forKey: id)
-            guard state.end == nil, let frame = state.multiplexer.reply(to: id, with: reply) else { return false }
+            guard state.end == nil, let frame = state.multiplexer.reply(to: id, with: reply) else { return nil }
             state.outgoing.append(state.encodeReply(frame))
             updateInterest(&state)
-            guard isOnLoop else { return !state.flushRequested && state.stallDeadline == .never }
-            requestFlush(&state)
-            return false
+            if isOnLoop || state.flushRequested || state.stallDeadline != .never {
+                requestFlush(&state)
+                return nil
+            }
+            return write(&state)
         }
-        if mustFlush { flush() }
+        if let end { close(end) }
     }
 
     func requestFlush(_ state: inout ConnectionState) {
@@ -135,32 +168,38 @@ extension Connection {
     package func flush() {
         let end = state.withLock { state -> ConnectionEnd? in
             state.flushRequested = false
-            guard state.end == nil else { return nil }
-            let before = state.outgoing.byteCount
-            let error = state.outgoing.write(to: socket.raw)
-            switch error {
-            case 0:
-                state.stallDeadline = .never
-            case EAGAIN:
-                if state.stallDeadline == .never || state.outgoing.byteCount < before {
-                    state.stallDeadline = .after(milliseconds: writeStall)
-                    armTimer(&state, state.stallDeadline)
-                }
-            case EPIPE, ECONNRESET:
-                // What the connector said last may still wait to be read, and reading finds the end: unless it closed
-                // only the direction towards itself.
-                state.outgoing.removeAll()
-                if state.lastWordsDeadline == .never {
-                    state.lastWordsDeadline = .after(milliseconds: Connection.lastWordsMilliseconds)
-                    armTimer(&state, state.lastWordsDeadline)
-                }
-            default:
-                return .failed("\(SystemError(stage: "sendmsg", errno: error))")
-            }
-            updateInterest(&state)
-            return nil
+            return state.end == nil ? write(&state) : nil
         }
         if let end { close(end) }
+    }
+
+    /// Writes as much as the peer takes.
+    ///
+    /// - Returns: why the connection is over; nil when it goes on.
+    private func write(_ state: inout ConnectionState) -> ConnectionEnd? {
+        let before = state.outgoing.byteCount
+        let error = state.outgoing.write(to: socket.raw)
+        switch error {
+        case 0:
+            state.stallDeadline = .never
+        case EAGAIN:
+            if state.stallDeadline == .never || state.outgoing.byteCount < before {
+                state.stallDeadline = .after(milliseconds: writeStall)
+                armTimer(&state, state.stallDeadline)
+            }
+        case EPIPE, ECONNRESET:
+            // What the connector said last may still wait to be read, and reading finds the end: unless it closed
+            // only the direction towards itself.
+            state.outgoing.removeAll()
+            if state.lastWordsDeadline == .never {
+                state.lastWordsDeadline = .after(milliseconds: Connection.lastWordsMilliseconds)
+                armTimer(&state, state.lastWordsDeadline)
+            }
+        default:
+            return .failed("\(SystemError(stage: "sendmsg", errno: error))")
+        }
+        updateInterest(&state)
+        return nil
     }
 
     /// Reading pauses while too much is being worked on, or too many replies wait to be read by the peer.

@@ -14,6 +14,8 @@ package final class Connection: EventSource {
     let writeStall: Int64
     let socket: OwnedDescriptor
     let state: Mutex<ConnectionState>
+    /// What was read and is not a whole frame yet; for the loop's thread only.
+    let decoder: Mutex<FrameDecoder>
     let handler: CallHandler
     /// Set when the connection is over, whoever ended it.
     package let ended = OneShot<ConnectionEnd>()
@@ -34,10 +36,8 @@ package final class Connection: EventSource {
         self.socket = socket
         self.writeStall = writeStall
         self.handler = handler
-        state = Mutex(
-            ConnectionState(
-                decoder: FrameDecoder(maximumFrameBytes: limits.frameBytes),
-                multiplexer: Multiplexer(side: side, limits: limits)))
+        decoder = Mutex(FrameDecoder(maximumFrameBytes: limits.frameBytes))
+        state = Mutex(ConnectionState(multiplexer: Multiplexer(side: side, limits: limits)))
         // Under the lock: the loop may call `handle` before `add` has returned, and that may need the token.
         let descriptor = self.socket.raw
         try state.withLock { state throws(SystemError) in
@@ -59,15 +59,16 @@ package final class Connection: EventSource {
     ///   - scopeToken: for calls that open a scope.
     ///   - deadline: when to give up; also told to the connector.
     ///   - started: told the call's id just before the frame goes out, for calls that open a scope.
+    ///   - answered: told that the reply has come, before any later frame of the peer is looked at.
     /// - Returns: the reply, whatever its status.
     /// - Throws: `CallFailure`.
     package func call(
         _ method: Wire.Call.Method, scopeToken: Bytes = Bytes(), deadline: Deadline,
-        started: (@Sendable (UInt32) -> Void)? = nil
+        started: (@Sendable (UInt32) -> Void)? = nil, answered: (@Sendable () -> Void)? = nil
     ) async throws(CallFailure) -> Wire.Reply {
         var call = Wire.Call(scopeToken: scopeToken, method: method)
         if deadline != .never { call.timeoutMilliseconds = UInt32(clamping: max(1, Int(deadline.pollTimeout))) }
-        let pending = PendingCall(call: call, deadline: deadline, started: started)
+        let pending = PendingCall(call: call, deadline: deadline, started: started, answered: answered)
         let result = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 self.begin(pending, continuation)

@@ -7,7 +7,6 @@ struct ConnectionState: ~Copyable {
     /// Above this many unwritten bytes nothing more is read.
     static let highWaterMark = 16 << 20
 
-    var decoder: FrameDecoder
     var multiplexer: Multiplexer
     var outgoing = OutgoingQueue()
     var pending: [UInt32: PendingCall] = [:]
@@ -23,8 +22,7 @@ struct ConnectionState: ~Copyable {
     var lastWordsDeadline = Deadline.never
     var armedTimer = Deadline.never
 
-    init(decoder: consuming FrameDecoder, multiplexer: Multiplexer) {
-        self.decoder = decoder
+    init(multiplexer: Multiplexer) {
         self.multiplexer = multiplexer
     }
 
@@ -65,13 +63,16 @@ final class PendingCall: @unchecked Sendable {
     let call: Wire.Call
     let deadline: Deadline
     let started: (@Sendable (UInt32) -> Void)?
+    let answered: (@Sendable () -> Void)?
     var id: UInt32?
     var continuation: CheckedContinuation<Outcome, Never>?
     var isGivenUp = false
 
-    init(call: Wire.Call, deadline: Deadline, started: (@Sendable (UInt32) -> Void)?) {
+    init(call: Wire.Call, deadline: Deadline, started: (@Sendable (UInt32) -> Void)?, answered: (@Sendable () -> Void)?)
+    {
         self.call = call
         self.deadline = deadline
         self.started = started
+        self.answered = answered
     }
 }

@@ -49,14 +49,16 @@ package final class Session: Sendable {
     ///   - scopeToken: for calls that open a scope: the token that brokered calls must show.
     ///   - deadline: when to give up.
     ///   - started: told the call's id just before the frame goes out.
+    ///   - answered: told that the reply has come, before any later frame of the connector is looked at.
     /// - Returns: the reply, whatever its status; a status that is not known counts as UNKNOWN.
     /// - Throws: `SessionError`, with how the process ended and what it printed last when it died.
     package func call(
         _ method: Wire.Call.Method, scopeToken: Bytes = Bytes(), deadline: Deadline,
-        started: (@Sendable (UInt32) -> Void)? = nil
+        started: (@Sendable (UInt32) -> Void)? = nil, answered: (@Sendable () -> Void)? = nil
     ) async throws(SessionError) -> Wire.Reply {
         do {
-            return try await connection.call(method, scopeToken: scopeToken, deadline: deadline, started: started)
+            return try await connection.call(
+                method, scopeToken: scopeToken, deadline: deadline, started: started, answered: answered)
         } catch {
             throw await explain(error)
         }
