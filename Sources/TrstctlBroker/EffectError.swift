@@ -44,6 +44,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         /// A header field that only the host writes.
         case reservedHeader = "reserved-header"
         case badPeer = "bad-peer"
+        /// Somebody else changed the files that were to be put back; they stay.
+        case changedMeanwhile = "changed-meanwhile"
         case scopeOver = "scope-over"
         case unimplemented
         case system
@@ -91,7 +93,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case .notGranted, .notDeclared, .readOnlyScope, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint,
             .holdsKey, .holdsSecret, .programChanged, .refusedAddress, .reservedHeader:
             .permissionDenied
-        case .exists: .aborted
+        case .exists, .changedMeanwhile: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted
         case .noParent, .readOnlyFileSystem, .noAccess, .cannotChangeOwner, .notExecutable, .badPeer, .scopeOver:
             .failedPrecondition

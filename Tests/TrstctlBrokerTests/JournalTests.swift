@@ -175,6 +175,20 @@ struct JournalTests {
         #expect(try directory.mode("b") == 0o644)
     }
 
+    @Test("What somebody made of a file between two changes of one deployment is what a recovery puts back")
+    func changedBetween() throws {
+        try directory.file("a", "old")
+        let scope = try scope(deployment(try run()))
+        #expect(scope.write(directory["a"], "first").code == .ok)
+        try directory.file("a", "by hand")
+        #expect(scope.perform(.revert(Wire.RevertRequest())).status?.code == .aborted)
+        #expect(scope.write(directory["a"], "second").code == .ok)
+        let recovery = try recovery()
+        let result = recovery.putBack(try #require(recovery.deployments.first))
+        #expect(directory.content("a") == "by hand")
+        #expect(result.failures == [] && result.foreign.count == 1)
+    }
+
     @Test("A journal that is cut, or damaged, at any byte undoes what is whole in it")
     func torn() throws {
         try directory.file("a", "old a")

@@ -47,16 +47,19 @@ enum CommandRun {
     ///   - ticket: for this argument vector.
     ///   - request: input, bounds and deadline.
     ///   - interruption: ends the command early.
+    ///   - started: told once it runs, before anybody waits for it.
     /// - Returns: how it ended; a command that failed is no error here.
     /// - Throws: `scopeOver` when interrupted; an error that names the program when it cannot be started.
     static func run(
-        _ ticket: ExecTicket, _ request: CommandRequest, interruption: Interruption? = nil
+        _ ticket: ExecTicket, _ request: CommandRequest, interruption: Interruption? = nil,
+        started: () -> Void = {}
     ) throws(EffectError) -> CommandResult {
         let program = try RunnableProgram(ticket, until: request.deadline)
         let input = try commandInput(request.stdin, ticket.program)
         var outputs = try CommandOutputs(keeping: request.outputLimit, ticket.program)
         let child = try start(
             program, ticket, input: input?.raw, hasSecretInput: request.stdin.isSecret, &outputs)
+        started()
         withExtendedLifetime(input) {}
         let ending = outputs.drain(child, until: request.deadline, interruption: interruption)
         let status = child.reap(until: .after(milliseconds: 5_000))

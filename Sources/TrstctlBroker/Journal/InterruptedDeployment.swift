@@ -38,14 +38,15 @@ package struct InterruptedDeployment: Sendable {
     package var hasChanges: Bool { !files.isEmpty || !versions.isEmpty }
 
     mutating func note(_ change: StoredRecord.Change) {
-        if let index = files.firstIndex(where: { $0.path == change.path }) {
-            files[index].temporaries.insert(change.temporary)
-            files[index].after.insert(change.after)
-        } else if let before = change.before {
+        // What a file was stands in the record of its first change, and again when the connector had it put back between.
+        if let before = change.before {
             files.append(
                 File(
                     path: change.path, root: change.root, before: before, temporaries: [change.temporary],
                     after: [change.after]))
+        } else if let index = files.lastIndex(where: { $0.path == change.path }) {
+            files[index].temporaries.insert(change.temporary)
+            files[index].after.insert(change.after)
         }
     }
 }

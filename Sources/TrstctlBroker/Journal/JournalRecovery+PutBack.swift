@@ -99,8 +99,7 @@ extension JournalRecovery {
             let path = try opened.layout.path(name)
             do throws(EffectError) {
                 guard let present = try digest(version, name, path) else { continue }
-                let known = deployment.files.first { $0.path == path }?.after ?? []
-                if known.contains(present) { continue }
+                if deployment.files.contains(where: { $0.path == path && $0.after.contains(present) }) { continue }
                 if try digest(before, name, path) == present { continue }
                 edited.append("\(path)")
             } catch {

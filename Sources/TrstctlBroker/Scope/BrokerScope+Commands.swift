@@ -18,14 +18,13 @@ extension BrokerScope {
             count += 1
             if rights == .recording {
                 _ = try RunnableProgram(ticket, until: patience.deadline)
-                files.withLock { $0.note(command: Operation.exec(argv: ticket.argv).object) }
+                note(ticket)
                 return Effect(result: .exec(Wire.ExecResponse(outcome: .exited, planned: true)), isPlanned: true)
             }
             deployment?.willRun()
             var result = try CommandRun.run(
                 ticket, CommandRequest(stdin: stdin, outputLimit: outputLimit, deadline: patience.deadline),
-                interruption: patience.interruption)
-            files.withLock { $0.note(command: Operation.exec(argv: ticket.argv).object) }
+                interruption: patience.interruption, started: { note(ticket) })
             result.stdout.bytes = secrets.masked(result.stdout.bytes)
             result.stderr.bytes = secrets.masked(result.stderr.bytes)
             try secrets.refuseKey(in: result.stdout.bytes, "the output of \(ticket.program)")
@@ -34,6 +33,10 @@ extension BrokerScope {
                 result: .exec(result.response), bytes: result.stdout.bytes.count + result.stderr.bytes.count,
                 note: result.text)
         }
+    }
+
+    private func note(_ ticket: ExecTicket) {
+        files.withLock { $0.note(command: Operation.exec(argv: ticket.argv).object) }
     }
 }
 

@@ -67,7 +67,7 @@ extension BrokerScope {
     private func write(
         _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
     ) throws(EffectError) -> Bool {
-        guard !journal.isClosed else { throw .scopeOver }
+        try checkOpen()
         let entry = try journal.keep(ticket)
         let mode = replacement.mode ?? entry.after?.mode ?? 0o600
         try SecretSource.checkMode(replacement.content, mode, ticket.path)
@@ -83,10 +83,15 @@ extension BrokerScope {
         return before != nil
     }
 
+    /// Under the lock on the files: once a scope is sealed and the lock was free, nothing is written any more.
+    private func checkOpen() throws(EffectError) {
+        guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
+    }
+
     private func plan(
         _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
     ) throws(EffectError) -> Bool {
-        guard !journal.isClosed else { throw .scopeOver }
+        try checkOpen()
         try rehearse(ticket, in: &journal)
         let present = try journal.keep(ticket).after
         try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
@@ -112,7 +117,7 @@ extension BrokerScope {
     }
 
     private func remove(_ ticket: FileTicket, in journal: inout FileJournal) throws(EffectError) {
-        guard !journal.isClosed else { throw .scopeOver }
+        try checkOpen()
         if rights == .recording { try rehearse(ticket, in: &journal) }
         let entry = try journal.keep(ticket)
         do throws(EffectError) {

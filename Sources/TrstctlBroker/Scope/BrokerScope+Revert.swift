@@ -28,14 +28,24 @@ extension BrokerScope {
             }
         }
         let report = try files.withLock { journal throws(EffectError) in
-            guard !journal.isClosed else { throw .scopeOver }
-            return putBack(paths.isEmpty ? nil : paths, in: &journal)
+            guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
+            let report = putBack(paths.isEmpty ? nil : paths, in: &journal)
+            journal.reverted.foreign += report.foreign
+            journal.reverted.overwritten += report.overwritten
+            journal.reverted.setAside += report.setAside
+            return report
         }
         if let failure = report.failures.first {
             throw EffectError(
                 failure.code, object: failure.object,
                 "\(report.failures.count) of the changed files could not be put back: \(failure.object): \(failure.message)",
                 fix: failure.fix)
+        }
+        if let left = report.foreign.first {
+            throw EffectError(
+                .changedMeanwhile, object: left,
+                "\(report.foreign.count) of the changed files stay as they are, because somebody else changed them: \(left)"
+            )
         }
         let count = UInt32(clamping: report.restored.count)
         return Effect(

@@ -105,10 +105,15 @@ package final class BrokerScope: Sendable {
         _ method: Wire.Call.Method?, _ patience: Patience, _ record: inout EffectRecord
     ) throws(EffectError) -> Effect {
         guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
-        if case .revert(let request) = method { return try revert(request) }
+        if case .revert(let request) = method {
+            try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) }
+            return try revert(request)
+        }
         let request = try BrokeredRequest(method)
-        record.object = cut(request.object, toUTF8: EffectRecord.textLimit)
-        return try perform(request, try decide(request.operation, &record), patience)
+        record.object = EffectRecord.shown(request.object)
+        let ticket = try decide(request.operation, &record)
+        if request.isMutation { try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) } }
+        return try perform(request, ticket, patience)
     }
 
     /// Decides an operation, and notes the rule.
@@ -179,10 +184,26 @@ package final class BrokerScope: Sendable {
     /// What was changed, or would be in a recording scope: digests and modes, never content, and no digest of a key.
     package var changes: [Wire.Change] { files.withLock { $0.changes } }
 
-    /// Ends the scope for the connector, and waits for the calls that are being worked on; `close` still decides what
-    /// becomes of the changes.
-    package func seal() {
-        guard !sealIfIdle() else { return }
+    /// The commands that were started, or would have been, as their records name them.
+    package var commandsStarted: Set<String> {
+        Set(changes.filter { $0.kind == .run }.map { EffectRecord.shown($0.object) })
+    }
+
+    /// Ends the scope for the connector, ends the calls that are being worked on, and waits for them; `close` still
+    /// decides what becomes of the changes.
+    ///
+    /// - Returns: whether none of them was changing something; what was cut short may be half done.
+    package func seal() -> Bool {
+        guard !sealIfIdle() else { return true }
+        let isAtRest = ledger.withLock { $0.underWay == 0 }
+        interrupt()
+        return isAtRest
+    }
+
+    /// Ends the calls that are being worked on, and waits for those that change something: a command, too, must not see
+    /// files half put back.
+    private func interrupt() {
+        running.withLock { running in for interruption in running { interruption.raise() } }
         commands.withLock { _ in }
         exchanges.withLock { _ in }
         files.withLock { _ in }
@@ -232,13 +253,13 @@ package final class BrokerScope: Sendable {
     /// - Returns: what was put back; empty when committed.
     package func close(commit: Bool) -> RevertReport {
         ledger.withLock { $0.isClosed = true }
-        running.withLock { running in for interruption in running { interruption.raise() } }
-        // Waits for the command to be gone, so that it does not see files half put back.
-        commands.withLock { _ in }
-        exchanges.withLock { _ in }
+        interrupt()
         tokens.withLock { $0 = [:] }
         return files.withLock { journal in
             var report = commit ? RevertReport() : putBack(nil, in: &journal)
+            report.foreign += journal.reverted.foreign
+            report.overwritten += journal.reverted.overwritten
+            report.setAside += journal.reverted.setAside
             if commit { prune(&report, in: journal) }
             do throws(EffectError) {
                 try journal.unsynced.synchronise()

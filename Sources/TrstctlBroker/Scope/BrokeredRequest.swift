@@ -32,6 +32,15 @@ enum BrokeredRequest: Sendable {
         }
     }
 
+    /// Whether it may change something.
+    var isMutation: Bool {
+        switch self {
+        case .writeFile, .removeFile, .exec, .send: true
+        case .request(let call): !call.method.isSafe
+        case .readFile, .stat, .probeTLS: false
+        }
+    }
+
     /// What the audit calls the object.
     var object: String {
         if case .request(let call) = self { return call.shown }

@@ -29,4 +29,6 @@ package struct EffectRecord: Hashable, Sendable {
     package var code: String?
     /// Why it was refused or failed, or how a command ended, at most 1 KiB; nil when there is nothing to say.
     package var reason: String?
+    /// Whether it was about to change something: then it is on record, however many others there are.
+    package var isMutation = false
 }

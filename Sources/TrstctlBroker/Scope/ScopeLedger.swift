@@ -8,6 +8,11 @@ struct ScopeLedger: Sendable {
     private(set) var records: [EffectRecord] = []
     private(set) var recordsDropped = 0
     private(set) var denials = 0
+    /// How many of the records are of calls that change nothing.
+    private var harmless = 0
+    private var mutations = 0
+    /// How many calls that may change something are being worked on.
+    private(set) var underWay = 0
     private var bytesWritten = 0
     var isClosed = false
 
@@ -20,12 +25,31 @@ struct ScopeLedger: Sendable {
     /// - Returns: whether it was kept.
     mutating func add(_ record: EffectRecord) -> Bool {
         if record.outcome == .denied { denials += 1 }
-        guard records.count < limits.records else {
+        if record.isMutation {
+            underWay -= 1
+        } else if harmless < limits.records {
+            harmless += 1
+        } else {
             recordsDropped += 1
             return false
         }
         records.append(record)
         return true
+    }
+
+    /// Counts a call that is about to change something, until its record is added.
+    ///
+    /// - Throws: `scopeOver`, or `limit` when it could not be recorded.
+    mutating func begin(_ record: inout EffectRecord) throws(EffectError) {
+        guard !isClosed else { throw .scopeOver }
+        guard mutations < limits.mutations else {
+            throw EffectError(
+                .limit, object: record.object,
+                "one call changes something at most \(limits.mutations) times, counting what failed")
+        }
+        mutations += 1
+        underWay += 1
+        record.isMutation = true
     }
 
     /// Accounts for content that is about to be written.
@@ -49,6 +73,9 @@ struct Effect: Sendable {
 extension EffectRecord {
     /// The most bytes of a record's texts.
     static let textLimit = 1_024
+
+    /// An object as records name it.
+    package static func shown(_ object: String) -> String { cut(object, toUTF8: textLimit) }
 
     /// A record that is filled in when the call is done.
     package init(_ method: Wire.Call.Method?) {

@@ -12,8 +12,10 @@ package struct ScopeLimits: Hashable, Sendable {
     package var restorableFile = 16 << 20
     /// Bytes of all old content kept.
     package var restorable = 64 << 20
-    /// Records kept; further calls are only counted.
+    /// Records kept of calls that change nothing; further ones are only counted.
     package var records = 1_000
+    /// Calls that may change something; each has its record, and one too many is refused.
+    package var mutations = 2_000
 
     /// The limits that the host uses.
     package init() {}

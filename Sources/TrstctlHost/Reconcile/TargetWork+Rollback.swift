@@ -41,7 +41,8 @@ extension TargetWork {
         _ scope: BrokerScope, _ closing: RevertReport?, _ deployment: DeploymentJournal?, _ before: Set<String>,
         _ failure: inout Failure
     ) async {
-        let effects = scope.records.filter { $0.outcome == .allowed }
+        let started = scope.commandsStarted
+        let effects = scope.records.filter { $0.isMutation && ($0.outcome == .allowed || $0.wasStarted(started)) }
         let hasChanged = effects.contains { ["WriteFile", "RemoveFile", "Exec"].contains($0.operation) }
         failure.rollback = hasChanged || closing?.restored.isEmpty == false ? .rolledBack : .none
         failure.describe(closing)
@@ -85,14 +86,16 @@ extension TargetWork {
 
     /// Whether a command may have made the target use files that are gone again.
     ///
-    /// One that is declared for rollbacks may have, and one that worked after a file was changed. A test of the configuration that failed changed nothing.
+    /// One that is declared for rollbacks may have, and one that worked after a file was changed, or was killed with the
+    /// connector. A test of the configuration that failed changed nothing.
     private func needsActivation(_ effects: [EffectRecord]) -> Bool {
-        let commands = Set(declaration.rollback.map { Operation.exec(argv: $0).object })
+        let commands = Set(declaration.rollback.map { EffectRecord.shown(Operation.exec(argv: $0).object) })
         var hasChanged = false
         for effect in effects {
             if effect.operation == "WriteFile" || effect.operation == "RemoveFile" { hasChanged = true }
             guard effect.operation == "Exec" else { continue }
-            if commands.contains(effect.object) || (hasChanged && effect.reason == "exit status 0") { return true }
+            let mayHaveWorked = effect.outcome == .failed || effect.reason == "exit status 0"
+            if commands.contains(effect.object) || (hasChanged && mayHaveWorked) { return true }
         }
         return false
     }
@@ -115,6 +118,13 @@ extension TargetWork {
             }
         }
         _ = await close(scope, commit: true)
+    }
+}
+
+extension EffectRecord {
+    /// Whether it is a command that ran, although the call failed: it was killed, or its output may not be shown.
+    fileprivate func wasStarted(_ commands: Set<String>) -> Bool {
+        operation == "Exec" && outcome == .failed && commands.contains(object)
     }
 }
 

@@ -97,7 +97,13 @@ struct TargetWork: Sendable {
                 throw failure(.apply, reply)
             }
             // Nothing may change between the proof and the report.
-            await seal(scope)
+            guard await seal(scope) else {
+                throw Failure(
+                    stage: .apply, code: ReasonCode(.answeredEarly),
+                    summary: "the connector reports success while the host still worked for it",
+                    detail: "A command, a request or a file that it had asked for was not finished, and was ended. "
+                        + "This is a bug of the connector: it has to wait for the answers.")
+            }
             try await publish(scope, .apply)
             if target.probe != nil {
                 try await prove()
@@ -140,9 +146,9 @@ struct TargetWork: Sendable {
                 + "--target \(target.name)")
     }
 
-    private func seal(_ scope: BrokerScope) async {
-        guard !scope.sealIfIdle() else { return }
-        await ScopeRegistry.workers.run { scope.seal() }
+    private func seal(_ scope: BrokerScope) async -> Bool {
+        if scope.sealIfIdle() { return true }
+        return await ScopeRegistry.workers.run { scope.seal() }
     }
 
     /// Before the proof: what nobody sees cannot be proven.

@@ -34,6 +34,8 @@ package struct ReasonCode: Hashable, Sendable, CustomStringConvertible {
         case notLive = "not-live"
         /// It reports success, and changed nothing.
         case changedNothing = "changed-nothing"
+        /// It answered while the host was still changing something for it.
+        case answeredEarly = "answered-early"
         /// The host itself did not see the deployed certificate served.
         case notServed = "not-served"
         /// An interrupted deployment could not be undone.
