@@ -12,6 +12,8 @@ package struct EchoManifest {
         package var probe: String?
         /// What stands under `layout:`.
         package var layout: String?
+        /// What stands under `proxy:`, as YAML.
+        package var proxy: String?
 
         /// - Parameters:
         ///   - name: of the target.
@@ -48,11 +50,11 @@ package struct EchoManifest {
         lines += ["credentials:", "  www: { certificate: \(certificate), key: \(key) }", "targets:"]
         for target in targets {
             let config = target.config.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
-            let probe =
-                (target.probe.map { ", probe: \($0)" } ?? "") + (target.layout.map { ", layout: \($0)" } ?? "")
+            let more = [("probe", target.probe), ("layout", target.layout), ("proxy", target.proxy)]
+                .compactMap { name, value in value.map { ", \(name): \($0)" } }
             lines.append(
                 "  \(target.name): { connector: \(connector), credential: www, "
-                    + "config: { \(config.joined(separator: ", ")) }\(probe) }")
+                    + "config: { \(config.joined(separator: ", ")) }\(more.joined()) }")
         }
         return lines.joined(separator: "\n") + "\n"
     }

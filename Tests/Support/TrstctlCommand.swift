@@ -113,6 +113,9 @@ package final class RunningCommand: Sendable {
 
     package var processID: Int32 { child.pid }
 
+    /// Whether it has not ended.
+    package var isRunning: Bool { child.tryReap() == nil }
+
     /// What it printed on stderr so far.
     package var errors: String { (try? String(contentsOfFile: files.file("err"), encoding: .utf8)) ?? "" }
 

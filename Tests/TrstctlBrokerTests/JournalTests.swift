@@ -313,7 +313,7 @@ struct JournalTests {
         for index in 0..<8 { #expect(directory.content("\(index)") == "\(index) \(text)") }
     }
 
-    @Test("When there is no room to journal a change, it is not made", .enabled(if: geteuid() == 0))
+    @Test("When there is no room to journal a change, it is not made", .enabled(if: geteuid() == 0, "needs root"))
     func full() throws {
         guard mount("none", state.path, "tmpfs", 0, "size=256k") == 0 else { return }
         defer { umount2(state.path, 2) }

@@ -31,6 +31,9 @@ final class LoopbackListener: Sendable {
         OwnedDescriptor(trstctl_accept(descriptor.raw))
     }
 
+    /// Refuses connections from now on.
+    func stop() { shutdown(descriptor.raw, Int32(SHUT_RDWR)) }
+
     /// Serves one connection on a thread of its own: waits for the first bytes, answers, and closes.
     func serveOnce(_ body: @escaping @Sendable (Int32) -> Void) {
         Thread.detachNewThread { [self] in

@@ -212,11 +212,11 @@ struct HostileHostTests {
         Fault("fchmod", "EROFS", 1...2), Fault("flock", "ENOLCK", 1...2), Fault("fsync", "EIO", 1...1),
     ]
 
-    fileprivate static let tracer = "/usr/bin/strace"
+    fileprivate static let tracer = Tool.path("strace") ?? "strace"
 
     @Test(
         "Q14: whatever system call of a start fails, it is a refusal or a failure, and never a start with a layer missing",
-        .enabled(if: access(tracer, X_OK) == 0, "needs strace, which injects the errors"), arguments: faults)
+        .enabled(if: Tool.isExpected("strace"), "needs strace, which injects the errors"), arguments: faults)
     func fault(_ fault: Fault) async throws {
         let site = try Site("healthy")
         let layers = try await layers(site)
@@ -233,7 +233,7 @@ struct HostileHostTests {
 
     @Test(
         "Q14: best-effort does not start without a layer that the host merely ran out of memory for",
-        .enabled(if: access(tracer, X_OK) == 0, "needs strace, which injects the errors"),
+        .enabled(if: Tool.isExpected("strace"), "needs strace, which injects the errors"),
         arguments: ["landlock_create_ruleset", "seccomp", "unshare", "setresuid"])
     func bestEffort(_ call: String) async throws {
         let site = try Site("healthy")

@@ -125,7 +125,8 @@ struct KeyLeakTests {
         #expect(report.lines.contains { $0.name == "locked-memory" }, "\(report)")
     }
 
-    @Test("Where no memory can be locked the deployment goes on, and says so", .enabled(if: geteuid() == 0))
+    @Test(
+        "Where no memory can be locked the deployment goes on, and says so", .enabled(if: geteuid() == 0, "needs root"))
     func unlocked() async throws {
         let site = try site(Self.runs[0])
         let words = [
@@ -187,7 +188,7 @@ struct KeyLeakTests {
 
     @Test(
         "When no target needs a credential any more, its key is nowhere in the memory of host and connector",
-        .enabled(if: geteuid() == 0))
+        .enabled(if: geteuid() == 0, "needs root"))
     func memory() async throws {
         var site = try EchoSite(["one", "two"])
         let live = site.command.scratch.file("live")

@@ -26,6 +26,51 @@ struct PlanTruthTests {
         #expect(changes.map(\.object) == [other, "[/bin/true]", site.live("one")])
     }
 
+    @Test("With `layout: versioned`, before there is a link and with one", arguments: [false, true])
+    func versionedNGINX(isCombined: Bool) async throws {
+        var site = try await NGINXSite(isCombined: isCombined)
+        site.manifest.targets[0].layout = "versioned"
+        for round in 0..<2 {
+            try site.use(try site.command.pki.issue("www\(round).example.com"))
+            let changes = try await planAndApply(site.command)
+            let files = Array(repeating: "replace", count: isCombined ? 1 : 2)
+            #expect(changes.map(\.kind) == files + ["replace", "run", "run"])
+            #expect(changes.dropFirst(files.count).first?.object == site.nginx.directory.file("tls"))
+            try await site.waitForWorkers()
+        }
+    }
+
+    @Test("With `layout: versioned`, files that are written before a command and after it")
+    func versionedEcho() async throws {
+        var site = try EchoSite()
+        let (directory, other) = (site.command.scratch.file("live"), site.live("other"))
+        site.manifest.targets[0].layout = "versioned"
+        site.manifest.targets[0].config.merge(
+            ["write_path": other, "write_secret": "key", "run": "[/bin/true]"], uniquingKeysWith: { $1 })
+        site.manifest.grants.append("process.exec: [[/bin/true]]")
+        for round in 0..<2 {
+            let credential = try site.command.pki.issue("www\(round).example.com")
+            (site.manifest.certificate, site.manifest.key) = (credential.fullchainPath, credential.keyPath)
+            try site.command.write(manifest: site.manifest.text)
+            let changes = try await planAndApply(site.command)
+            #expect(changes.map(\.object) == [other, directory, "[/bin/true]", site.live("one"), directory])
+        }
+    }
+
+    @Test(
+        "A request through a target's proxy", .enabled(if: Tinyproxy.isExpected, "needs tinyproxy"),
+        arguments: [nil, "versioned"])
+    func proxy(layout: String?) async throws {
+        var site = try ProxySite()
+        site.echo.manifest.targets[0].layout = layout
+        try site.command.write(manifest: site.echo.manifest.text)
+        let changes = try await planAndApply(site.command)
+        let directory = layout.map { _ in [site.command.scratch.file("live")] } ?? []
+        #expect(changes.map(\.object) == ["POST \(site.url)", site.echo.live("one")] + directory)
+        // Not one of the plan.
+        #expect(site.proxy.requests == [site.tunnel])
+    }
+
     /// Plans and applies the only target.
     ///
     /// - Returns: the changes that were planned, after comparing them with what was done.
@@ -43,8 +88,10 @@ struct PlanTruthTests {
         #expect(apply.changes == plan.changes)
 
         let audit = try await command.run("audit", "--json").json(AuditResult.self)
-        #expect(audit.records.filter { $0.scope == "Plan" && $0.outcome == "allowed" && isMutation($0) } == [])
-        let done = audit.records.filter { $0.scope == "Apply" && $0.outcome == "allowed" && isMutation($0) }
+        let mutations = audit.records.filter { $0.outcome == "allowed" && isMutation($0) }
+        #expect(mutations.filter { $0.scope == "Plan" } == [])
+        // Earlier applies are in it as well.
+        let done = mutations.filter { $0.scope == "Apply" && $0.run == audit.records.last?.run }
         #expect(done.map { $0.object } == plan.changes.map { $0.object })
         return plan.changes
     }

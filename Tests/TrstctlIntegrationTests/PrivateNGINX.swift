@@ -25,7 +25,7 @@ final class PrivateNGINX: Sendable {
         }
         self.isCombined = isCombined
         directory = try ScratchDirectory()
-        port = try PrivateNGINX.freePort()
+        port = try Tool.freePort()
         try directory.makeDirectory("tls")
         let chain = try Data(contentsOf: URL(fileURLWithPath: credential.fullchainPath))
         let key = try Data(contentsOf: URL(fileURLWithPath: credential.keyPath))
@@ -112,22 +112,5 @@ final class PrivateNGINX: Sendable {
         let all = [PrivateNGINX.program, "-p", directory.path, "-c", configuration] + words
         return await (try RunningCommand(PrivateNGINX.program, all, home: directory.path, leavesChildren: true))
             .outcome().code
-    }
-
-    /// A port that was free a moment ago.
-    private static func freePort() throws -> UInt16 {
-        let socket = OwnedDescriptor(Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0))
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let number = socket.raw
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(number, $0, size) == 0 ? getsockname(number, $0, &size) : -1
-            }
-        }
-        try #require(result == 0)
-        return UInt16(bigEndian: address.sin_port)
     }
 }

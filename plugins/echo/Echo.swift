@@ -20,18 +20,21 @@ struct Echo: Connector {
         .integer("junk_stdout", default: 0, help: "Print so many bytes of junk on stdout and stderr."),
         .path("write_path", help: "Write this file in a deployment."),
         .text("write_text", default: "echo\n", help: "What to write to `write_path`."),
-        .text("write_secret", help: "Write this secret, for example `key`, after the text."),
+        .text(
+            "write_secret", help: "Write this secret, for example `key`, after the text; or several: `fullchain key`."),
         .list("run", help: "Run this command in a deployment."),
         .list("rollback", help: "Declare this command for rollbacks."),
         .boolean("probe", default: false, help: "Probe the target's probe address in a deployment."),
+        .text("request", help: "Make this request in a deployment, for example `POST https://api.example.com/`."),
+        .path("authorities", help: "The file of authorities that verify the server of `request`."),
         .path("state_path", help: "Keep the fingerprint in this file, so that another process knows it."),
         .text("token", secret: true, help: "A secret, to be written with `write_secret: token`."),
     ]
 
     static let capabilities = [
-        CapabilityNeed(.readFiles, "read the fingerprint in `state_path`"),
+        CapabilityNeed(.readFiles, "read the fingerprint in `state_path`, and `authorities`"),
         CapabilityNeed(.writeFiles, "write `state_path` and `write_path`"),
-        CapabilityNeed(.dial, "probe the target's address when `probe` is set"),
+        CapabilityNeed(.dial, "probe the target's address when `probe` is set, and make the request in `request`"),
         CapabilityNeed(.run, "run the commands in `run` and `rollback`"),
     ]
 
@@ -46,6 +49,7 @@ struct Echo: Connector {
         if let command = target.config.listIfSet("run") { grants.append(.run(command)) }
         if let command = target.config.listIfSet("rollback") { grants.append(.run(command)) }
         if let probe = target.probe, try target.config.boolean("probe") { grants.append(.dial(probe.address)) }
+        if let request = try Request(target.config) { grants += request.grants }
         return grants
     }
 
@@ -92,7 +96,9 @@ struct Echo: Connector {
         let config = deployment.config
         if let path = config.textIfSet("write_path") {
             var content: [Segment] = [.text(try config.text("write_text"))]
-            if let secret = config.textIfSet("write_secret") { content.append(.secret(.field(secret))) }
+            for secret in config.textIfSet("write_secret")?.split(separator: " ") ?? [] {
+                content.append(.secret(.field(String(secret))))
+            }
             try host.writeFile(path, content)
         }
         if let command = config.listIfSet("run") {
@@ -100,6 +106,10 @@ struct Echo: Connector {
             guard result.isSuccess else {
                 throw .failedPrecondition("\(command) ended with \(result.description)", detail: result.output)
             }
+        }
+        if let request = try Request(config) {
+            let answer = try host.request(request.message)
+            guard answer.isSuccess else { throw .failedPrecondition("\(request.url) answered \(answer.status)") }
         }
         if let probe = deployment.target.probe, try config.boolean("probe") {
             let served = try host.probeTLS(probe)

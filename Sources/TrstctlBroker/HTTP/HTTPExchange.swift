@@ -42,12 +42,15 @@ enum HTTPExchange {
     ///   - peer: where; its addresses are checked.
     ///   - settings: the least rate.
     ///   - patience: for everything.
+    ///   - connected: called before anything is said to the peer; when it was not, the peer has seen nothing.
     /// - Returns: the answer, whatever its status.
     /// - Throws: `unreachable` when no connection came about, and only then; `timedOut`, `badPeer`, `tooLarge`, …
     static func run(
-        _ request: HTTPRequest, _ peer: CheckedPeer, _ settings: NetworkSettings, _ patience: Patience
+        _ request: HTTPRequest, _ peer: CheckedPeer, _ settings: NetworkSettings, _ patience: Patience,
+        connected: () -> Void = {}
     ) throws(EffectError) -> HTTPAnswer {
         let connection = try peer.connect(patience).release()
+        connected()
         let context = CurlContext(
             HTTPReply(bodyLimit: request.bodyLimit, isHead: request.method.isHead), connection: connection)
         let curl = try CurlHandle(context)

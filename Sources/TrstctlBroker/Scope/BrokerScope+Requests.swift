@@ -23,15 +23,10 @@ extension BrokerScope {
                     result: .request(Wire.HttpResponse(status: 200, planned: true)), isPlanned: true)
             }
             try authenticate(&request, call, &sent, patience)
-            do throws(EffectError) {
-                let effect = try ask(request, call, peer, sent, patience)
-                files.withLock { $0.note(call: call.shown) }
-                return effect
-            } catch {
-                // Whatever went wrong after the connection, the server may have done it.
-                if error.code != .unreachable { files.withLock { $0.note(call: call.shown) } }
-                throw error
-            }
+            // Whatever goes wrong after a connection, in this attempt or a later one, the server may have done it.
+            var isConnected = false
+            defer { if isConnected { files.withLock { $0.note(call: call.shown) } } }
+            return try ask(request, call, peer, sent, patience) { isConnected = true }
         }
     }
 
@@ -72,9 +67,10 @@ extension BrokerScope {
     }
 
     private func ask(
-        _ request: HTTPRequest, _ call: HTTPCall, _ peer: CheckedPeer, _ sent: SentSecrets, _ patience: Patience
+        _ request: HTTPRequest, _ call: HTTPCall, _ peer: CheckedPeer, _ sent: SentSecrets, _ patience: Patience,
+        connected: () -> Void = {}
     ) throws(EffectError) -> Effect {
-        let (answer, attempts) = try repeated(request, call, peer, patience)
+        let (answer, attempts) = try repeated(request, call, peer, patience, connected)
         try secrets.refuseKey(in: answer.body, "the answer of \(call.url.shown)")
         try sent.refuse(answer.body, call.url.shown)
         for header in answer.headers { try sent.refuse(header.value, call.url.shown) }
@@ -86,14 +82,14 @@ extension BrokerScope {
     }
 
     private func repeated(
-        _ request: HTTPRequest, _ call: HTTPCall, _ peer: CheckedPeer, _ patience: Patience
+        _ request: HTTPRequest, _ call: HTTPCall, _ peer: CheckedPeer, _ patience: Patience, _ connected: () -> Void
     ) throws(EffectError) -> (HTTPAnswer, attempts: Int) {
         var attempt = 1
         while true {
             let mayRepeat = call.isRepeatable && attempt < network.attempts
             let pause = network.retryMilliseconds << Int64(min(attempt - 1, 16))
             do throws(EffectError) {
-                let answer = try HTTPExchange.run(request, peer, network, patience)
+                let answer = try HTTPExchange.run(request, peer, network, patience, connected: connected)
                 guard mayRepeat, [429, 502, 503, 504].contains(answer.status),
                     try wait(milliseconds: answer.retryAfter ?? pause, call.url.shown, patience)
                 else { return (answer, attempt) }

@@ -22,8 +22,7 @@ final class RealHAProxy {
     /// - Throws: when it does not start.
     init(_ pem: String, in directory: String) throws {
         guard let program = Tool.path("haproxy") else { throw TestPKI.Failure(description: "there is no haproxy") }
-        // A free port; nobody else takes it in the moment between.
-        port = try LoopbackListener().port
+        port = try Tool.freePort()
         socket = directory + "/haproxy.sock"
         let file = directory + "/haproxy.cfg"
         try """

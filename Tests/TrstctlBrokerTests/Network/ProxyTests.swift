@@ -156,7 +156,18 @@ struct ProxyTests {
         #expect(!reply.message.contains("\(proxy.port)"), "where the proxy is, is not the connector's business")
         // Only what the peer cannot have seen is asked for again.
         #expect(asked.count == attempts)
-        #expect(scope.changes.isEmpty == (code == .unavailable))
+        // Nobody behind the proxy has seen the request, so it is not done, not even possibly.
+        #expect(scope.changes.isEmpty)
+    }
+
+    @Test func `A POST to a peer that the proxy connected to is possibly done, whatever became of it`() throws {
+        let closes = try LoopbackListener()
+        closes.serveOnce { _ in }
+        let proxy = try PythonServer("connect_proxy", ["fine", log, "-", "api.example.test=\(closes.port)"])
+        let scope = try scope(try through(proxy.port))
+        let reply = ask(scope, "https://api.example.test/", "POST")
+        #expect(reply.code == .failedPrecondition, "\(reply.message)")
+        #expect(asked.count == 1 && scope.changes.map(\.object) == ["POST https://api.example.test/"])
     }
 
     @Test func `A proxy that is not there is said to be the proxy`() throws {
@@ -193,34 +204,10 @@ struct ProxyTests {
         #expect(curl.terminationStatus == 0 && asked.count == 1)
     }
 
-    @Test("tinyproxy", .enabled(if: Tool.isExpected("tinyproxy"), "needs tinyproxy"))
+    @Test("tinyproxy", .enabled(if: Tinyproxy.isExpected, "needs tinyproxy"))
     func tinyproxy() throws {
-        let port = try LoopbackListener().port
-        let file = try pki.write(
-            "tinyproxy.conf",
-            Bytes(
-                """
-                Port \(port)
-                Listen 127.0.0.1
-                MaxClients 10
-                Timeout 60
-                LogLevel Connect
-                BasicAuth user word-of-the-proxy
-                ConnectPort \(server.port)
-
-                """))
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(Tool.path("tinyproxy"), "scripts/setup --test"))
-        process.arguments = ["-d", "-c", file]
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        defer {
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
-        // It says nothing before it writes a whole buffer.
-        try Tool.waitUntilListening(port, process)
-        let address = try DialAddress("127.0.0.1:\(port)")
+        let proxy = try Tinyproxy(user: "user", password: "word-of-the-proxy", connectsTo: server.port)
+        let address = try DialAddress("127.0.0.1:\(proxy.port)")
         let dial = ["localhost:\(server.port)", "localhost:1"]
         func scope(_ word: String) throws -> BrokerScope {
             try self.scope(

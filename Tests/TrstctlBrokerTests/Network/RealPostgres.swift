@@ -22,8 +22,7 @@ final class RealPostgres {
         guard let initdb = RealPostgres.path("initdb"), let postgres = RealPostgres.path("postgres"),
             let setpriv = Tool.path("setpriv")
         else { throw TestPKI.Failure(description: "there is no postgres") }
-        // A free port; nobody else takes it in the moment between.
-        port = try LoopbackListener().port
+        port = try Tool.freePort()
         directory = try ScratchDirectory()
         let data = directory.file("data")
         let isRoot = getuid() == 0

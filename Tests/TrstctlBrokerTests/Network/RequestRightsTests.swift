@@ -70,6 +70,24 @@ struct RequestRightsTests {
         }
     }
 
+    @Test func `What a server was asked once is possibly done, although it was gone at the next attempt`() throws {
+        let listener = try LoopbackListener()
+        listener.serveOnce { connection in
+            listener.stop()
+            var buffer = [UInt8](repeating: 0, count: 4_096)
+            _ = recv(connection, &buffer, buffer.count, 0)
+            let answer = Array("HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n".utf8)
+            _ = send(connection, answer, answer.count, Int32(MSG_NOSIGNAL))
+        }
+        let scope = try RequestFixture.scope(dial: ["127.0.0.1:\(listener.port)"])
+        let reply = scope.ask("PUT", "http://127.0.0.1:\(listener.port)/")
+        #expect(reply.code == .unavailable, "\(reply.message)")
+        #expect(scope.changes.map(\.object) == ["PUT http://127.0.0.1:\(listener.port)/"])
+        // And where nobody was ever reached, nothing is.
+        let other = try RequestFixture.scope(dial: ["127.0.0.1:\(listener.port)"])
+        #expect(other.ask("PUT", "http://127.0.0.1:\(listener.port)/").code == .unavailable && other.changes.isEmpty)
+    }
+
     @Test func `A wait beyond the deadline is not begun, and a connection that is refused is tried again`() throws {
         let server = try ScriptedServer("HTTP/1.1 429 Slow\r\nRetry-After: 3600\r\nContent-Length: 0\r\n\r\n")
         let scope = try RequestFixture.scope(dial: ["127.0.0.1:\(server.port)", "127.0.0.1:1"])

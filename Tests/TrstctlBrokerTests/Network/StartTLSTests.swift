@@ -90,6 +90,39 @@ struct StartTLSTests {
         }
     }
 
+    @Test("Exim itself", .enabled(if: RealServer.Kind.exim.isExpected, "needs Exim, and root, who may start it"))
+    func exim() throws { try real(.exim, [.smtp]) }
+
+    @Test("Dovecot itself", .enabled(if: RealServer.Kind.dovecot.isExpected, "needs Dovecot with IMAP and POP3"))
+    func dovecot() throws { try real(.dovecot, [.imap, .pop3]) }
+
+    @Test("slapd itself", .enabled(if: RealServer.Kind.slapd.isExpected, "needs slapd"))
+    func slapd() throws { try real(.slapd, [.ldap]) }
+
+    @Test("MariaDB itself", .enabled(if: RealServer.Kind.mariadb.isExpected, "needs MariaDB"))
+    func mariadb() throws { try real(.mariadb, [.mysql]) }
+
+    /// With TLS the chain comes back; without, the server's refusal, as it says it.
+    private func real(_ kind: RealServer.Kind, _ protocols: [Wire.ProbeTlsRequest.StartTls]) throws {
+        for hasTLS in [true, false] {
+            let server = try RealServer(kind, made, hasTLS: hasTLS)
+            for startTLS in protocols {
+                let reply = try probe(try server.port("\(startTLS)"), startTLS)
+                guard hasTLS else {
+                    #expect(reply.code == .failedPrecondition, "\(startTLS): \(reply.message)")
+                    #expect(reply.message.contains("no TLS after \(startTLS)"), "\(reply.message)")
+                    continue
+                }
+                guard case .probeTls(let response) = reply.result else {
+                    Issue.record("\(startTLS): \(reply.message)")
+                    continue
+                }
+                #expect(response.certificates.first?.fingerprint == made.fingerprint)
+                #expect(response.certificates.count == 2)
+            }
+        }
+    }
+
     @Test func `A server that speaks TLS at once, or says nothing, ends at the deadline`() throws {
         let listener = try LoopbackListener()
         for startTLS in Self.protocols {

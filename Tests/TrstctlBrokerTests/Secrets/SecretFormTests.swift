@@ -188,7 +188,7 @@ struct SecretFormTests {
 
     @Test(
         "Java opens a PKCS#12 file too",
-        .enabled(if: access("/usr/bin/keytool", X_OK) == 0),
+        .enabled(if: Tool.isExpected("keytool"), "needs keytool, which is Java's"),
         arguments: [Wire.SecretReference.Pkcs12Profile.modern, .legacy3des])
     func java(_ profile: Wire.SecretReference.Pkcs12Profile) throws {
         let source = try source(try pki.issue("www.example.com"), password: "correct horse")

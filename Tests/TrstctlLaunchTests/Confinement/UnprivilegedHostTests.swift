@@ -7,7 +7,7 @@ import TrstctlSystem
 import TrstctlTestSupport
 
 /// Run by the test below, in a process of its own, as nobody.
-@Suite("An unprivileged host", .enabled(if: geteuid() != 0))
+@Suite("An unprivileged host", .enabled(if: geteuid() != 0, "needs a user who is not root"))
 struct UnprivilegedHostTests {
     @Test("confines in a user namespace, and refuses in strict mode where no control group was delegated to it")
     func probes() throws {
@@ -97,7 +97,7 @@ struct UnprivilegedHostTests {
     }
 }
 
-@Suite("Hosts of other users", .enabled(if: geteuid() == 0))
+@Suite("Hosts of other users", .enabled(if: geteuid() == 0, "needs root"))
 struct OtherUserTests {
     @Test("an unprivileged host confines its connectors too")
     func nobody() throws {

@@ -1,17 +1,16 @@
 import Foundation
 import Glibc
-import TrstctlTestSupport
 
 /// A server written in Python with nothing but its standard library: another implementation than ours.
-final class PythonServer {
-    let port: UInt16
+package final class PythonServer {
+    package let port: UInt16
     /// What it printed behind the port.
-    let words: [String]
+    package let words: [String]
     private let process = Process()
     private let output = Pipe()
 
     /// Starts `Tests/Fixtures/Network/NAME.py`, and waits for the port that it prints.
-    init(_ name: String, _ arguments: [String] = [], python: String = "python3") throws {
+    package init(_ name: String, _ arguments: [String] = [], python: String = "python3") throws {
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = [python, PythonServer.root + "/Tests/Fixtures/Network/\(name).py"] + arguments
         process.standardInput = FileHandle.nullDevice
@@ -32,14 +31,14 @@ final class PythonServer {
     }
 
     /// The Python that has moto, beside the build; nil when it was not installed.
-    static var moto: String? {
+    package static var moto: String? {
         let python = root + "/.build/moto/bin/python3"
         return access(root + "/.build/moto/installed", F_OK) == 0 && access(python, X_OK) == 0 ? python : nil
     }
 
     private static var root: String {
         let tests = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        return tests.deletingLastPathComponent().deletingLastPathComponent().path
+        return tests.deletingLastPathComponent().path
     }
 
     deinit {
