@@ -20,7 +20,8 @@ final class HostileBench: Sendable {
         scratch = try ScratchDirectory()
         for name in ["plugins", "hostile", "live", "canaries"] { try scratch.makeDirectory(name) }
         pki = try TestPKI(try scratch.makeDirectory("pki", mode: 0o700))
-        credential = try pki.issue("www.example.com")
+        // L15 sets the clock back by a day.
+        credential = try pki.issue("www.example.com", startsAt: -3 * 86_400)
         try scratch.write("untouched\n", to: "canaries/file", mode: 0o640)
         try scratch.write("#!/bin/sh\n", to: "canaries/program", mode: 0o755)
         try scratch.write("as it was\n", to: "live/bad", mode: 0o640)

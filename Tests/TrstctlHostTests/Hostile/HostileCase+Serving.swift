@@ -113,7 +113,6 @@ extension HostileCase {
     ]
 
     static let sandbox = [
-        HostileCase("B01", "nosy", .served, says: "nosy: ok"),
         HostileCase("B10", "traces", .failed(.apply, "crashed"), says: "SIGSYS"),
         HostileCase("B13", "unshares", .failed(.apply, "crashed"), says: "SIGSYS"),
         HostileCase("B14", "rings", .failed(.apply, "crashed"), says: "SIGSYS"),
