@@ -30,7 +30,7 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
             case .deniedThenFailed(let denial, _, let code): "DENY(\(denial)), FATAL(\(code))"
             case .served: "ok"
             case .cancelled(let code): "CANCEL(\(code))"
-            case .undone(let word): "UNDO(\(word))"
+            case .undone(let word): "UNDO \(word)"
             }
         }
     }

@@ -88,9 +88,7 @@ struct HostileDocumentTests {
         codes.formUnion(ManifestError.Code.allCases.map(\.rawValue))
         codes.formUnion(CredentialError.Code.allCases.map(\.rawValue))
         let used = (HostileCase.all.map(\.outcome.text) + ManifestCase.all.map(\.outcome.text)).joined(separator: " ")
-        // What a recovery is reported with is an outcome, and no reason.
-        codes.formUnion(
-            used.replacing(/UNDO\([a-z-]+\)/, with: "").matches(of: /\(([a-z0-9-]+)\)/).map { String($0.output.1) })
+        codes.formUnion(used.matches(of: /\(([a-z0-9-]+)\)/).map { String($0.output.1) })
         #expect(codes.subtracting(documented).sorted() == [])
         #expect(documented.allSatisfy { $0.wholeMatch(of: /[a-z0-9]+(-[a-z0-9]+)*-?/) != nil })
     }
