@@ -685,6 +685,16 @@ static void answer_apply(const struct frame *call) {
         snprintf(other, sizeof other, "%s.other", target_path);
         report(is_recording ? "beyond in rehearsal" : "beyond", write_file(&scope, other));
     }
+    if (is("claims-blindly")) {
+        // Nothing of it is ever allowed, in the rehearsal neither, and yet all went well.
+        char other[4300];
+        snprintf(other, sizeof other, "%s.other", target_path);
+        write_file(&scope, other);
+        struct bytes response = {0};
+        put_number(&response, 1, 1);
+        send_frame(reply_frame(scope.id, 0, NULL, APPLY, response));
+        return;
+    }
     if (!is_recording) {
         last_scope = scope;
         exhaust();
