@@ -1,4 +1,4 @@
-// A clock of the day that somebody keeps setting, for LD_PRELOAD: each look at it is a day ahead, a day behind, or right.
+// A clock of the day that somebody keeps setting, for LD_PRELOAD: each look at it is right, a day ahead, or two.
 #define _GNU_SOURCE
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -9,7 +9,7 @@
 int clock_gettime(clockid_t clock, struct timespec *at) {
     static atomic_uint looks;
     int result = syscall(SYS_clock_gettime, clock, at);
-    if (!result && clock == CLOCK_REALTIME) at->tv_sec += ((int)(atomic_fetch_add(&looks, 1) % 3) - 1) * 86400;
+    if (!result && clock == CLOCK_REALTIME) at->tv_sec += atomic_fetch_add(&looks, 1) % 3 * 86400;
     return result;
 }
 

@@ -20,8 +20,7 @@ final class HostileBench: Sendable {
         scratch = try ScratchDirectory()
         for name in ["plugins", "hostile", "live", "canaries"] { try scratch.makeDirectory(name) }
         pki = try TestPKI(try scratch.makeDirectory("pki", mode: 0o700))
-        // L15 sets the clock back by a day.
-        credential = try pki.issue("www.example.com", startsAt: -3 * 86_400)
+        credential = try pki.issue("www.example.com")
         try scratch.write("untouched\n", to: "canaries/file", mode: 0o640)
         try scratch.write("#!/bin/sh\n", to: "canaries/program", mode: 0o755)
         try scratch.write("as it was\n", to: "live/bad", mode: 0o640)
