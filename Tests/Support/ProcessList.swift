@@ -27,6 +27,9 @@ package enum ProcessList {
         return status != "Z" && status != "X"
     }
 
+    /// Whether a process runs and was not stopped by a signal.
+    package static func isAwake(_ pid: Int32) -> Bool { isRunning(pid) && status(of: pid) != "T" }
+
     /// How many descriptors this process has open.
     package static var openDescriptors: Int {
         ((try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []).count

@@ -1,4 +1,3 @@
-import CTrstctlSystem
 import Foundation
 import Glibc
 import Testing
@@ -7,8 +6,8 @@ import TrstctlLaunch
 import TrstctlSystem
 import TrstctlTestSupport
 
-/// Rows of the hostile suite that need the command as a process of its own: a host that is killed, that has run out of
-/// something, or whose system calls fail.
+/// Rows of the hostile suite that need the command as a process of its own: a host that has run out of something, or whose
+/// system calls fail.
 @Suite("The hostile suite: the host as a process", .ownThreads)
 struct HostileHostTests {
     /// The command with a connector of the hostile fixture and the healthy one.
@@ -67,34 +66,6 @@ struct HostileHostTests {
             #expect(outcome.code == 0, "\(outcome)", sourceLocation: location)
             #expect(try HostileConnector.shared().harm() == "", sourceLocation: location)
         }
-    }
-
-    @Test("L01: when the host is killed its connector is gone within a second, and its directory at the next start")
-    func killedHost() async throws {
-        let site = try Site("never-applies")
-        let run = try site.command.start(["apply", "bad"])
-        try await eventually { FileManager.default.fileExists(atPath: site.command.scratch.file("live/bad")) }
-        let connector = try #require(ProcessList.children(of: run.processID).first)
-        let pidfd = OwnedDescriptor(trstctl_pidfd_open(connector))
-        try #require(pidfd.raw >= 0)
-        let environment = try #require(FileManager.default.contents(atPath: "/proc/\(connector)/environ"))
-        let variables = environment.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-        let name = "TRSTCTL_PLUGIN_SOCKET_DIR="
-        let directory = try #require(variables.first { $0.hasPrefix(name) }.map { String($0.dropFirst(name.count)) })
-        try #require(access(directory, F_OK) == 0)
-
-        run.signal(SIGKILL)
-        // A pidfd is readable once its process has ended, pidfd_open(2).
-        var wait = pollfd(fd: pidfd.raw, events: Int16(POLLIN), revents: 0)
-        #expect(poll(&wait, 1, 1_000) == 1, "the connector is still there a second later")
-        _ = await run.outcome()
-
-        // What is younger than a minute may belong to a host that has not locked it yet.
-        var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
-        try #require(utimensat(AT_FDCWD, directory, &times, 0) == 0)
-        try await site.expectHealthy()
-        #expect(access(directory, F_OK) == -1, "\(directory) was not swept")
-        #expect(try site.audit().contains { $0.connector == "never-applies" && $0.event == .start })
     }
 
     @Test("Q06: as many of the largest calls as a connector may make cost a bounded amount of memory")

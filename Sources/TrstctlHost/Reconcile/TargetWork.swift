@@ -113,12 +113,16 @@ struct TargetWork: Sendable {
             report.summary =
                 response.summary.isEmpty
                 ? "" : "\(target.connector.text) says: \(readable(response.summary.utf8, limit: 256))"
-            guard report.isProven || report.changes.isEmpty || !scope.changes.isEmpty else {
+            // One that needs the host for nothing is believed; one that was denied what it asked for is not.
+            let askedForNothing = report.changes.isEmpty && scope.denials == 0
+            guard report.isProven || askedForNothing || !scope.changes.isEmpty else {
                 throw Failure(
                     stage: .apply, code: ReasonCode(.changedNothing),
                     summary: "the connector reports success, but changed nothing",
-                    detail: "Its rehearsal had changes to make, its deployment asked for none, and no probe is "
-                        + "configured that could prove it. This is a bug of the connector.")
+                    detail: (scope.denials > 0
+                        ? "What its deployment asked for was denied"
+                        : "Its rehearsal had changes to make, its deployment asked for none")
+                        + ", and no probe is configured that could prove it. This is a bug of the connector.")
             }
             try await commit(scope)
         } catch {

@@ -19,11 +19,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/xattr.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "wire.h"
 
 #define KEYWORD "TRSTCTL-PLUGIN-V1 "
 
@@ -34,95 +35,7 @@ static int connection = -1;
 
 static int is(const char *name) { return strcmp(test_case, name) == 0; }
 
-// MARK: Bytes and protobuf
-
-struct bytes {
-    unsigned char *data;
-    size_t count, capacity;
-};
-
-static void put(struct bytes *to, const void *data, size_t count) {
-    if (to->count + count > to->capacity) {
-        to->capacity = (to->count + count) * 2 + 64;
-        to->data = realloc(to->data, to->capacity);
-        if (!to->data) _exit(99);
-    }
-    if (count) memcpy(to->data + to->count, data, count);
-    to->count += count;
-}
-
-static void put_varint(struct bytes *to, uint64_t value) {
-    do {
-        unsigned char byte = (value & 0x7f) | (value > 0x7f ? 0x80 : 0);
-        put(to, &byte, 1);
-        value >>= 7;
-    } while (value);
-}
-
-static void put_number(struct bytes *to, unsigned field, uint64_t value) {
-    put_varint(to, field << 3);
-    put_varint(to, value);
-}
-
-static void put_data(struct bytes *to, unsigned field, const void *data, size_t count) {
-    put_varint(to, field << 3 | 2);
-    put_varint(to, count);
-    put(to, data, count);
-}
-
-static void put_text(struct bytes *to, unsigned field, const char *text) { put_data(to, field, text, strlen(text)); }
-
-static void put_message(struct bytes *to, unsigned field, struct bytes message) {
-    put_data(to, field, message.data, message.count);
-    free(message.data);
-}
-
-struct view {
-    const unsigned char *data;
-    size_t count;
-};
-
-struct field {
-    unsigned number;
-    uint64_t value;
-    struct view data;
-};
-
-static uint64_t take_varint(struct view *from) {
-    uint64_t value = 0;
-    for (int shift = 0; from->count && shift < 64; shift += 7) {
-        unsigned char byte = *from->data++;
-        from->count--;
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) break;
-    }
-    return value;
-}
-
-static int take_field(struct view *from, struct field *field) {
-    if (!from->count) return 0;
-    memset(field, 0, sizeof *field);
-    uint64_t tag = take_varint(from);
-    field->number = (unsigned)(tag >> 3);
-    if ((tag & 7) == 0) {
-        field->value = take_varint(from);
-        return 1;
-    }
-    if ((tag & 7) != 2) _exit(98);
-    size_t count = take_varint(from);
-    if (count > from->count) _exit(98);
-    field->data = (struct view){from->data, count};
-    from->data += count;
-    from->count -= count;
-    return 1;
-}
-
-static struct field find(struct view from, unsigned number) {
-    struct field field, found = {0};
-    while (take_field(&from, &field))
-        if (field.number == number) found = field;
-    return found;
-}
+#include "sandbox.h"
 
 // MARK: Frames
 
@@ -480,6 +393,11 @@ static void answer_hello(const struct frame *call) {
     put_text(&field, 1, "path");
     put_number(&field, 2, 4);
     put_message(&description, 3, field);
+    if (sandbox_row()) {
+        struct bytes canaries = {0};
+        put_text(&canaries, 1, "canaries");
+        put_message(&description, 3, canaries);
+    }
     put_number(&need, 1, 2);
     put_text(&need, 2, "do harm");
     put_message(&description, 4, need);
@@ -494,15 +412,35 @@ static void answer_hello(const struct frame *call) {
 
 static struct frame last_scope;
 
+/// What was configured last time for each target.
+static struct {
+    char target[64], path[sizeof target_path];
+} configured[8];
+
+/// Makes `target_path` that of a target; one that is new takes a free place.
+static char *choose_target(struct view name) {
+    unsigned place = 0;
+    while (place < 7 && configured[place].target[0]
+           && (strlen(configured[place].target) != name.count
+               || memcmp(configured[place].target, name.data, name.count)))
+        place++;
+    memcpy(configured[place].target, name.data, name.count < 63 ? name.count : 63);
+    strcpy(target_path, configured[place].path);
+    return configured[place].path;
+}
+
 static void answer_configure(const struct frame *call) {
     struct view arguments = call->arguments;
     struct field field;
+    char *remembered = choose_target(find(arguments, 1).data);
     while (take_field(&arguments, &field)) {
         if (field.number != 2) continue;
         struct field name = find(field.data, 1), text = find(find(field.data, 2).data, 1);
         if (name.data.count == 4 && memcmp(name.data.data, "path", 4) == 0 && text.data.count < sizeof target_path)
             memcpy(target_path, text.data.data, text.data.count);
+        if (name.data.count == 8 && memcmp(name.data.data, "canaries", 8) == 0) learn_canaries(text.data);
     }
+    strcpy(remembered, target_path);
     struct bytes response = {0}, grant = {0};
     put_number(&grant, 1, 2);
     put_text(&grant, 2, target_path);
@@ -632,6 +570,7 @@ static void tell_key(const struct frame *call, const char *where) {
 
 static void answer_read(const struct frame *call) {
     struct frame scope = *call;
+    choose_target(find(find(call->arguments, 1).data, 1).data);
     if (is("wants-key") || is("looks-for-key")) tell_key(call, "read");
     if (misbehave(call, PING)) return;
     if (is("too-many-calls")) call_many(2000);
@@ -700,37 +639,6 @@ static void *sleeping(void *nothing) {
     return nothing;
 }
 
-/// What a connector tries when it is curious; the confinement answers each with an error. The names that follow on `ok`
-/// are what worked.
-static void be_nosy(void) {
-    char text[512] = "nosy: ";
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = SCRATCH "/victim.sock"};
-    int stream = socket(AF_UNIX, SOCK_STREAM, 0), pair[2];
-    char *const none[] = {NULL};
-    struct { const char *name; long result; } tried[] = {
-        {"shadow", open("/etc/shadow", O_RDONLY)}, {"passwd", open("/etc/passwd", O_RDONLY)},
-        {"root", open("/", O_RDONLY)}, {"init", open("/proc/1/environ", O_RDONLY)},
-        {"read-canary", open(SCRATCH "/canary", O_RDONLY)}, {"write-canary", open(SCRATCH "/canary", O_WRONLY)},
-        {"create", open("f", O_CREAT | O_WRONLY, 0600)}, {"chmod", chmod(SCRATCH "/canary", 0777)},
-        {"chown", chown(SCRATCH "/canary", 0, 0)}, {"utimes", utimensat(AT_FDCWD, SCRATCH "/canary", NULL, 0)},
-        {"xattr", setxattr(SCRATCH "/canary", "user.x", "x", 1, 0)}, {"unlink", unlink(SCRATCH "/canary")},
-        {"connect", connect(stream, (struct sockaddr *)&address, sizeof address)},
-        {"inet", socket(AF_INET, SOCK_STREAM, 0)}, {"inet6", socket(AF_INET6, SOCK_STREAM, 0)},
-        {"udp", socket(AF_INET, SOCK_DGRAM, 0)}, {"mptcp", socket(AF_INET, SOCK_STREAM, 262)},
-        {"netlink", socket(AF_NETLINK, SOCK_RAW, 0)}, {"packet", socket(AF_PACKET, SOCK_RAW, 0)},
-        {"pair", socketpair(AF_UNIX, SOCK_DGRAM, 0, pair)}, {"memfd", syscall(SYS_memfd_create, "m", 0)},
-        {"execve", execve("/bin/true", none, none)}, {"fork", syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0)},
-        {"kill", kill(getppid(), 0)}, {"prctl", prctl(PR_SET_PDEATHSIG, 0)},
-        {"wx", mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0},
-        {"unknown", syscall(9999)},
-    };
-    for (unsigned i = 0; i < sizeof tried / sizeof *tried; i++) {
-        if (tried[i].result == 0 && !strcmp(tried[i].name, "fork")) _exit(0);
-        if (tried[i].result != -1) strcat(strcat(text, tried[i].name), " ");
-    }
-    say(2, strcat(text, "ok\n"));
-}
-
 static void exhaust(void) {
     if (is("spins")) {
         say(2, "spinning\n");
@@ -763,6 +671,7 @@ static void exhaust(void) {
 
 static void answer_apply(const struct frame *call) {
     struct frame scope = *call;
+    choose_target(find(find(call->arguments, 1).data, 1).data);
     char summary[128] = "done";
     int is_recording = find(call->arguments, 2).value != 0;
     if (is("wants-key") || is("looks-for-key")) tell_key(call, is_recording ? "rehearsal" : "apply");
@@ -776,11 +685,24 @@ static void answer_apply(const struct frame *call) {
         snprintf(other, sizeof other, "%s.other", target_path);
         report(is_recording ? "beyond in rehearsal" : "beyond", write_file(&scope, other));
     }
+    if (is("claims-blindly")) {
+        // Nothing of it is ever allowed, in the rehearsal neither, and yet all went well.
+        char other[4300];
+        snprintf(other, sizeof other, "%s.other", target_path);
+        write_file(&scope, other);
+        struct bytes response = {0};
+        put_number(&response, 1, 1);
+        send_frame(reply_frame(scope.id, 0, NULL, APPLY, response));
+        return;
+    }
     if (!is_recording) {
         last_scope = scope;
         exhaust();
-        if (is("nosy")) be_nosy();
-        if (is("never-applies")) {
+        if (sandbox_row() && !stays_inside()) {
+            send_frame(reply_frame(scope.id, 9, worked, 0, nothing()));
+            return;
+        }
+        if (is("never-applies") || is("deaf")) {
             write_file(&scope, target_path);
             wait_forever();
         }
@@ -999,7 +921,8 @@ int main(int argc, char **argv) {
     directory = getenv("TRSTCTL_PLUGIN_SOCKET_DIR");
     if (!directory) return 2;
     snprintf(socket_path, sizeof socket_path, "%s/s", directory);
-    if (is("stubborn")) signal(SIGTERM, SIG_IGN);
+    if (is("stubborn") || is("deaf")) signal(SIGTERM, SIG_IGN);
+    if (is("deaf")) signal(SIGHUP, SIG_IGN);
 #ifdef EVIL
     say(2, "these bytes were never pinned\n");
 #endif

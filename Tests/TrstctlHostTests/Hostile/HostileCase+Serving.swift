@@ -98,6 +98,7 @@ extension HostileCase {
         HostileCase("R13", "wrong-call", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
         HostileCase("R13", "late-call", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
         HostileCase("R14", "claims-success", .deniedThenFailed("not-declared", .apply, "changed-nothing")),
+        HostileCase("R14", "claims-blindly", .deniedThenFailed("not-declared", .apply, "changed-nothing")),
         HostileCase(
             "R15", "never-applies", .failed(.apply, "timeout"), says: "put back",
             options: { $0.callTimeouts.apply = 500 }
@@ -113,7 +114,6 @@ extension HostileCase {
     ]
 
     static let sandbox = [
-        HostileCase("B01", "nosy", .served, says: "nosy: ok"),
         HostileCase("B10", "traces", .failed(.apply, "crashed"), says: "SIGSYS"),
         HostileCase("B13", "unshares", .failed(.apply, "crashed"), says: "SIGSYS"),
         HostileCase("B14", "rings", .failed(.apply, "crashed"), says: "SIGSYS"),

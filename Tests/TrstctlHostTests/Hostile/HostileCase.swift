@@ -16,6 +16,10 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
         case deniedThenFailed(String, TargetReport.Stage, String)
         /// Nothing is wrong with it, or it harms only itself: it is deployed.
         case served
+        /// The run is interrupted before the target was touched, which is reported with this code.
+        case cancelled(String)
+        /// The host is killed; its next start puts everything back, and says so with this word.
+        case undone(String)
 
         /// As `spec/hostile.md` has it.
         var text: String {
@@ -25,6 +29,8 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
             case .denied(let code): "DENY(\(code))"
             case .deniedThenFailed(let denial, _, let code): "DENY(\(denial)), FATAL(\(code))"
             case .served: "ok"
+            case .cancelled(let code): "CANCEL(\(code))"
+            case .undone(let word): "UNDO \(word)"
             }
         }
     }
@@ -71,5 +77,7 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(id) \(connector)\(says.isEmpty ? "" : ": \(says)")" }
 
     /// Every row of every group.
-    static let all = discovery + checksums + signatures + handshakes + frames + calls + sandbox + lifecycle + resources
+    static let all =
+        discovery + checksums + signatures + handshakes + frames + calls + sandbox + lifecycle + resources
+        + SandboxCase.all.map(\.entry) + runs + processes
 }

@@ -55,6 +55,8 @@ struct HostileRunTests {
     /// How a directory for sockets is spoiled.
     enum Spoiling: String, CaseIterable, Sendable {
         case link, mode, owner, file, full
+
+        var entry: HostileCase { HostileCase(self == .full ? "L14" : "H23", "healthy", .refused("run-directory")) }
     }
 
     @Test(
@@ -73,14 +75,13 @@ struct HostileRunTests {
             try #require(mount("none", base, "tmpfs", 0, "nr_inodes=1,mode=755") == 0)
         }
         defer { if spoiling == .full { umount2(base, 2) } }
-        let entry = HostileCase("H23", "healthy", .refused("run-directory"), options: { $0.runtimeBase = base })
-        let canaries = bench.canaries
-        let before = try FileStamp(bench.badPath)
-        let report = try await bench.host(entry).apply([])
-        #expect(report.targets.map(\.outcome) == [.refused, .refused], "\(report)")
+        var entry = spoiling.entry
+        entry.options = { $0.runtimeBase = base }
+        let host = try bench.host(entry)
+        let attack = try HostileAttack(entry, bench)
+        let report = try await host.apply([])
+        try attack.expectContained(report)
         #expect(report.targets.map(\.code) == ["run-directory", "run-directory"], "\(report)")
-        #expect(canaries.changes(to: bench.canaries) == [])
-        #expect(try FileStamp(bench.badPath) == before)
         let refusals = try bench.audit().filter { $0.event == .refusal }
         #expect(refusals.map(\.code) == ["run-directory", "run-directory"])
         // The host with another directory serves both.
@@ -146,22 +147,51 @@ struct HostileRunTests {
     func twoDeployments() async throws {
         let bench = try HostileBench()
         let path = try HostileConnector.shared().install("healthy", in: bench.hostileDirectory)
-        let second = try bench.scratch.write("as it was\n", to: "live/second")
+        try bench.scratch.makeDirectory("beside")
+        let second = try bench.scratch.write("as it was\n", to: "beside/second")
         let plugins = [
             "plugins:", "  healthy:", "    sha256: [\(try EchoManifest.pin(path))]",
             "    grants: { fs.write: [\(bench.badPath), \(second)] }",
         ]
-        let targets = ["bad", "second"].map {
-            "  \($0): { connector: healthy, credential: www, config: { path: \(bench.scratch.file("live/\($0)")) } }"
+        let targets = [("bad", bench.badPath), ("second", second)].map {
+            "  \($0): { connector: healthy, credential: www, config: { path: \($1) } }"
         }
-        // The fixture serves one target: the second Configure moves its path, so one call after the other.
+        // The fixture hears nothing else while it waits for a reply, so one call after the other.
         let host = try bench.host(bench.manifest(plugins, targets: targets)) { $0.parallel = 1 }
+        let attack = try HostileAttack(HostileCase.twoDeployments, bench)
         let report = try await host.apply([])
+        try attack.expect(report)
+        #expect(try FileStamp(second).content == FileStamp(bench.badPath).content)
         #expect(report.targets.map(\.outcome) == [.deployed, .deployed, .deployed], "\(report)")
         #expect(try bench.audit().filter { $0.event == .start && $0.connector == "healthy" }.count == 1)
         let calls = try bench.audit().filter { $0.event == .call && $0.scope == "Apply" }
         #expect(calls.compactMap(\.target).contains("bad") && calls.compactMap(\.target).contains("second"))
-        try bench.expectHealthy(report)
+    }
+
+    @Test("L02: a connector outlives the thread that asked for it", arguments: [HostileCase.threadEnds])
+    func threadEnds(_ entry: HostileCase) async throws {
+        let bench = try HostileBench()
+        let host = try bench.host(entry)
+        let attack = try HostileAttack(entry, bench)
+        let report = try await withTaskExecutorPreference(PassingThreads()) { try await host.apply([]) }
+        try attack.expect(report)
+    }
+
+    @Test("B26: a connector with Swift's runtime starts again and again under every layer")
+    func swiftRuntime() async throws {
+        let bench = try HostileBench()
+        let host = try bench.host(HostileCase.swiftRuntime)
+        let attack = try HostileAttack(HostileCase.swiftRuntime, bench)
+        try attack.expect(try await host.apply([]))
+        let count = 20
+        for _ in 1..<count {
+            let report = try await host.apply(["good"])
+            try #require(report.targets.map(\.outcome) == [.inSync] && report.exitCode == 0, "\(report)")
+            try bench.expectHealthy(report)
+        }
+        let starts = try bench.audit().filter { $0.event == .start && $0.connector == "echo" }
+        #expect(starts.count == count && starts.allSatisfy { $0.reason?.contains("seccomp") == true })
+        #expect(attack.canaries.changes(to: bench.canaries) == [])
     }
 
     @Test("L15: deadlines follow the clock that nobody can set")
@@ -175,4 +205,21 @@ struct HostileRunTests {
         let now = Deadline.now.nanoseconds
         #expect((before...reading()).contains(now))
     }
+}
+
+/// A thread for each job, which ends with it.
+private final class PassingThreads: TaskExecutor {
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        Thread.detachNewThread { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
+
+extension HostileCase {
+    static let twoDeployments = HostileCase("R19", "healthy", .served)
+    static let threadEnds = HostileCase("L02", "healthy", .served)
+    static let swiftRuntime = HostileCase("B26", "healthy", .served)
+
+    /// Rows that need more than one run, or more than one connector.
+    static let runs = HostileRunTests.Spoiling.allCases.map(\.entry) + [twoDeployments, threadEnds, swiftRuntime]
 }

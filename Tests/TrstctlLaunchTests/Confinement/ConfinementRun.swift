@@ -7,6 +7,7 @@ import TrstctlLaunch
 import TrstctlPolicy
 import TrstctlProcess
 import TrstctlSystem
+import TrstctlTestSupport
 
 enum ProbeBuild: Sendable {
     case isStatic
@@ -50,7 +51,10 @@ struct Probe {
             if let known = cache[build] { return known }
             let scratch = try TemporaryDirectory()
             let path = scratch.file("probe")
-            try compile(probeSource, to: path, flags: ["-pthread"] + (build == .isStatic ? ["-static"] : []))
+            let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+                .appendingPathComponent("../../Fixtures/Confinement/probe.c").standardized.path
+            try compile(
+                "#include \"\(source)\"\n", to: path, flags: ["-pthread"] + (build == .isStatic ? ["-static"] : []))
             let bytes = Array(try Data(contentsOf: URL(fileURLWithPath: path)))
             cache[build] = bytes
             return bytes

@@ -6,12 +6,13 @@ import TrstctlLaunch
 import TrstctlPolicy
 import TrstctlProcess
 import TrstctlSystem
+import TrstctlTestSupport
 
 @Suite("Confinement of a connector")
 struct ConfinementTests {
     /// What a connector needs, and must have under every layer.
     static let needed: Set = [
-        "null", "urandom", "bind-run", "socket-unix", "pair-stream", "thread", "tgkill-self", "fcntl-flags",
+        "null", "urandom", "random", "bind-run", "socket-unix", "pair-stream", "thread", "tgkill-self", "fcntl-flags",
         "limits-read", "name", "ioctl-nonblocking", "descriptor-3", "open-proc", "no-new-privs", "filtered",
     ]
     /// Attempts that do not succeed without confinement either.

@@ -5,24 +5,25 @@ import TrstctlSystem
 
 /// What a connector must not touch: files with all that belongs to them, listeners and daemons of every kind, shared
 /// memory, the limits and the priority of the host.
-final class Canaries {
-    let directory: TemporaryDirectory
-    let file: String
-    let hidden: String
-    let stream: LocalSocket
-    let datagram: LocalSocket
-    let abstract: LocalSocket
-    let tcp: LocalSocket
-    let udp: LocalSocket
+package final class Canaries {
+    private let directory: ScratchDirectory
+    private let file: String
+    private let hidden: String
+    private let stream: LocalSocket
+    private let datagram: LocalSocket
+    private let abstract: LocalSocket
+    private let tcp: LocalSocket
+    private let udp: LocalSocket
     private let shared: Int32
 
-    init() throws {
-        directory = try TemporaryDirectory()
+    /// - Throws: when something cannot be made.
+    package init() throws {
+        directory = try ScratchDirectory()
         // Everybody may write here, so that only the sandbox stands in the way.
         try #require(chmod(directory.path, 0o777) == 0)
-        file = try directory.write(Array("untouched".utf8), to: "canary", mode: 0o666)
+        file = try directory.write("untouched", to: "canary", mode: 0o666)
         try #require(mkdir(directory.file("private"), 0o700) == 0)
-        hidden = try directory.write([1], to: "private/file")
+        hidden = try directory.write("private", to: "private/file")
         stream = try LocalSocket.unix(directory.file("stream"), Int32(SOCK_STREAM.rawValue))
         datagram = try LocalSocket.unix(directory.file("datagram"), Int32(SOCK_DGRAM.rawValue))
         abstract = try LocalSocket.unix(
@@ -35,8 +36,8 @@ final class Canaries {
 
     deinit { shmctl(shared, 0, nil) }
 
-    /// What the probe is told of them.
-    var environment: [String] {
+    /// What `Tests/Fixtures/Confinement/attempts.h` is told of them, `NAME=value` without blanks.
+    package var environment: [String] {
         let spaces = ["net", "ipc", "uts", "cgroup", "mnt"].map { name in
             "NS_\(name)="
                 + ((try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/\(name)")) ?? "")
@@ -56,7 +57,7 @@ final class Canaries {
     }
 
     /// Everything about them that a connector could change, in one text; the time of change covers extended attributes.
-    func state() throws -> String {
+    package func state() throws -> String {
         var status = stat()
         try #require(stat(file, &status) == 0)
         let content = try String(contentsOfFile: file, encoding: .utf8)
