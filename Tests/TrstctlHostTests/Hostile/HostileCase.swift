@@ -71,5 +71,7 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(id) \(connector)\(says.isEmpty ? "" : ": \(says)")" }
 
     /// Every row of every group.
-    static let all = discovery + checksums + signatures + handshakes + frames + calls + sandbox + lifecycle + resources
+    static let all =
+        discovery + checksums + signatures + signatureForms + handshakes + frames + calls + sandbox + lifecycle
+        + resources
 }
