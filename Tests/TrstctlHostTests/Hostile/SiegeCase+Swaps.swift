@@ -165,14 +165,20 @@ extension SiegeCase {
     private static func keepRunning(_ siege: Siege, with texts: [Data]) async throws {
         let (scratch, path) = (siege.bench.scratch, siege.bench.scratch.file("trstctl.yaml"))
         let attacker = Repetition { round in
+            let text = texts[round % 2]
             if round % 4 < 2 {
-                try scratch.write(texts[round % 2], to: "next", mode: 0o600)
+                try scratch.write(text, to: "next", mode: 0o600)
                 guard Glibc.rename(scratch.file("next"), path) == 0 else { throw SystemError.last("rename") }
             } else {
+                // In pieces, so that most of what could be read meanwhile is neither.
                 let file = try #require(FileHandle(forWritingAtPath: path))
-                try file.write(contentsOf: texts[round % 2])
+                for start in stride(from: 0, to: text.count, by: 1_000) {
+                    try file.write(contentsOf: text[start..<min(start + 1_000, text.count)])
+                    usleep(50)
+                }
                 try file.close()
             }
+            usleep(3_000)
         }
         defer { attacker.stop() }
         while siege.runs < 100, siege.count(.served) < 12 { try await siege.apply() }
