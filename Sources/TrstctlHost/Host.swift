@@ -20,6 +20,8 @@ package struct Host: Sendable {
         package var version: String
         package var timeouts = Session.Timeouts()
         package var callTimeouts = CallTimeouts()
+        /// How long reading one connector's file may take, in milliseconds.
+        package var readingTimeout = SealedExecutable.defaultPatience
         /// Where socket directories are made; nil means the default of `RunDirectory`.
         package var runtimeBase: String?
         /// Connectors that may run although the manifest has no pin for them: the development override.
@@ -59,6 +61,7 @@ package struct Host: Sendable {
         var pool = ConnectorPool.Options(searchPath: searchPath, hostVersion: options.version, log: options.log)
         pool.audit = audit
         pool.timeouts = options.timeouts
+        pool.readingTimeout = options.readingTimeout
         pool.runtimeBase = options.runtimeBase
         pool.manifest = loaded
         pool.allowUnpinned = overrides

@@ -26,6 +26,8 @@ package final class ConnectorPool: Sendable {
     package struct Options: Sendable {
         package var searchPath: SearchPath
         package var timeouts = Session.Timeouts()
+        /// How long reading one connector's file may take, in milliseconds.
+        package var readingTimeout = SealedExecutable.defaultPatience
         package var runtimeBase: String?
         /// What is pinned and approved; nil means nothing is.
         package var manifest: LoadedManifest?
@@ -221,7 +223,7 @@ package final class ConnectorPool: Sendable {
     ///
     /// A file system that does not answer holds up that thread, not the run.
     private func verify(_ name: ConnectorName, _ isAsking: Bool) async throws -> ExaminedExecutable {
-        let searchPath = options.searchPath
+        let (searchPath, readingTimeout) = (options.searchPath, options.readingTimeout)
         let rules = ConnectorPool.rules(
             name, options.manifest, allowUnpinned: options.allowUnpinned, isAsking: isAsking)
         let verified = OneShot<Result<ExaminedExecutable, any Error>>()
@@ -230,11 +232,12 @@ package final class ConnectorPool: Sendable {
             verified.set(
                 await ScopeRegistry.workers.run {
                     Result {
-                        ExaminedExecutable(try Discovery(searchPath).candidate(name), rules)
+                        ExaminedExecutable(
+                            try Discovery(searchPath).candidate(name), rules, patience: readingTimeout)
                     }
                 })
         }
-        let patience = SealedExecutable.defaultPatience + 5_000
+        let patience = readingTimeout + 5_000
         guard let result = await verified.wait(until: .after(milliseconds: patience)) else {
             throw UsageError(
                 Task.isCancelled

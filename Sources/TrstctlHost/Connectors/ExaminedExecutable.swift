@@ -13,10 +13,15 @@ struct ExaminedExecutable: Sendable {
     let verified: Result<VerifiedExecutable, VerificationError>
 
     /// Copies, seals and verifies a candidate.
-    init(_ candidate: Candidate, _ rules: VerificationRules) {
+    ///
+    /// - Parameters:
+    ///   - candidate: what discovery found.
+    ///   - rules: what its bytes have to satisfy.
+    ///   - patience: how long reading it may take, in milliseconds.
+    init(_ candidate: Candidate, _ rules: VerificationRules, patience: Int64) {
         path = candidate.path
         do throws(VerificationError) {
-            let sealed = try SealedExecutable(copying: candidate)
+            let sealed = try SealedExecutable(copying: candidate, patience: patience)
             digest = sealed.digest
             kind = sealed.kind
             verified = Result { () throws(VerificationError) in try VerifiedExecutable(sealed, rules) }

@@ -365,6 +365,9 @@ static void the_line(void) {
     }
 }
 
+static void describe_upload(struct bytes *description);
+static void grant_upload(struct bytes *response);
+
 // MARK: Serving
 
 static void answer_hello(const struct frame *call) {
@@ -405,6 +408,7 @@ static void answer_hello(const struct frame *call) {
     put_number(&commands, 1, 4);
     put_text(&commands, 2, "waste time");
     put_message(&description, 4, commands);
+    describe_upload(&description);
     if (is("wants-key")) put_number(&description, 6, 1);
     put_message(&hello, 6, description);
     send_frame(reply_frame(call->id, 0, NULL, HELLO, hello));
@@ -445,6 +449,7 @@ static void answer_configure(const struct frame *call) {
     put_number(&grant, 1, 2);
     put_text(&grant, 2, target_path);
     if (target_path[0]) put_message(&response, 1, grant);
+    grant_upload(&response);
     if (is("hogs") || is("cancels")) {
         struct bytes sleep = {0};
         put_number(&sleep, 1, 4);
@@ -634,6 +639,8 @@ static unsigned write_much(const struct frame *scope, const char *first, const c
     return ask(scope->token, scope->token_count, scope->id, WRITE_FILE, arguments);
 }
 
+#include "bounds.h"
+
 static void *sleeping(void *nothing) {
     wait_forever();
     return nothing;
@@ -698,6 +705,7 @@ static void answer_apply(const struct frame *call) {
     if (!is_recording) {
         last_scope = scope;
         exhaust();
+        meet_bounds(&scope);
         if (sandbox_row() && !stays_inside()) {
             send_frame(reply_frame(scope.id, 9, worked, 0, nothing()));
             return;

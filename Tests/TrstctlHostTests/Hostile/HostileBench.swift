@@ -55,8 +55,13 @@ final class HostileBench: Sendable {
     func host(
         _ manifest: String, _ change: (@Sendable (inout TrstctlHost.Host.Options) -> Void)? = nil
     ) throws -> TrstctlHost.Host {
-        let path = try scratch.write(manifest, to: "trstctl.yaml")
-        var options = TrstctlHost.Host.Options(manifest: Bytes(path), version: "test")
+        try scratch.write(manifest, to: "trstctl.yaml")
+        return hostAsIs(change)
+    }
+
+    /// A host with whatever lies there as the manifest.
+    func hostAsIs(_ change: (@Sendable (inout TrstctlHost.Host.Options) -> Void)? = nil) -> TrstctlHost.Host {
+        var options = TrstctlHost.Host.Options(manifest: Bytes(scratch.file("trstctl.yaml")), version: "test")
         options.stateDirectory = scratch.file("state")
         options.pluginDirectories = [Bytes(hostileDirectory), Bytes(scratch.file("plugins"))]
         options.runtimeBase = scratch.file("run")

@@ -170,34 +170,3 @@ extension HostileCase {
             }),
     ]
 }
-
-/// What an author signs with: `openssl`, as `cosign sign-blob --key` writes it (base64 of a DER signature).
-enum SigningTool {
-    /// Makes a P-256 key, and `path.pub`.
-    static func makeKey(_ path: String) throws {
-        try run("ecparam -name prime256v1 -genkey -noout -out \(path)")
-        try run("pkey -in \(path) -pubout -out \(path).pub")
-    }
-
-    static func makeRSAKey(_ path: String) throws {
-        try run("genrsa -out \(path) 2048")
-        try run("pkey -in \(path) -pubout -out \(path).pub")
-    }
-
-    static func sign(_ file: String, key: String, to signature: String) throws {
-        try run("dgst -sha256 -sign \(key) -out \(signature) \(file)")
-        let raw = try Data(contentsOf: URL(fileURLWithPath: signature))
-        try Data(raw.base64EncodedString().utf8).write(to: URL(fileURLWithPath: signature))
-    }
-
-    private static func run(_ words: String) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        process.arguments = words.split(separator: " ").map(String.init)
-        process.standardError = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0, "openssl \(words)")
-    }
-}

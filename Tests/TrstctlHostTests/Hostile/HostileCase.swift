@@ -78,6 +78,6 @@ struct HostileCase: Sendable, CustomTestStringConvertible {
 
     /// Every row of every group.
     static let all =
-        discovery + checksums + signatures + handshakes + frames + calls + sandbox + lifecycle + resources
-        + SandboxCase.all.map(\.entry) + runs + processes
+        discovery + checksums + signatures + signatureForms + handshakes + frames + calls + sandbox + lifecycle
+        + resources + SandboxCase.all.map(\.entry) + runs + processes
 }

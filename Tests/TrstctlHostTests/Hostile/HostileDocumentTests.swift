@@ -48,6 +48,7 @@ struct HostileDocumentTests {
         #expect(rows.map(\.id) == HostileDocumentTests.ids)
         let cases =
             HostileCase.all.map { ($0.id, $0.outcome.text) } + ManifestCase.all.map { ($0.id, $0.outcome.text) }
+            + SiegeCase.all.flatMap { entry in entry.must.union(entry.may).map { (entry.id, $0.text) } }
         let outcomes = Dictionary(grouping: cases) { $0.0 }.mapValues { Set($0.map(\.1)) }
         for row in rows where row.tests.hasPrefix("the table") {
             let said = Set(row.outcome.components(separatedBy: "; "))
@@ -87,7 +88,9 @@ struct HostileDocumentTests {
         codes.formUnion(SessionError.Code.allCases.map(\.rawValue))
         codes.formUnion(ManifestError.Code.allCases.map(\.rawValue))
         codes.formUnion(CredentialError.Code.allCases.map(\.rawValue))
-        let used = (HostileCase.all.map(\.outcome.text) + ManifestCase.all.map(\.outcome.text)).joined(separator: " ")
+        let sieges = SiegeCase.all.flatMap { $0.must.union($0.may) }.map(\.text)
+        let used = (HostileCase.all.map(\.outcome.text) + ManifestCase.all.map(\.outcome.text) + sieges)
+            .joined(separator: " ")
         codes.formUnion(used.matches(of: /\(([a-z0-9-]+)\)/).map { String($0.output.1) })
         #expect(codes.subtracting(documented).sorted() == [])
         #expect(documented.allSatisfy { $0.wholeMatch(of: /[a-z0-9]+(-[a-z0-9]+)*-?/) != nil })

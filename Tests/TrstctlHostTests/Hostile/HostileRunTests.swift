@@ -10,29 +10,6 @@ import TrstctlTestSupport
 /// Rows of the hostile suite that need more than one run, or more than one connector; they assert the same four things.
 @Suite("The hostile suite: whole runs", .ownThreads)
 struct HostileRunTests {
-    @Test("C13: after a crash the next start verifies again, and what was put there meanwhile does not run")
-    func crashThenSwap() async throws {
-        let bench = try HostileBench()
-        let entry = HostileCase("C13", "exits-in-apply", .refused("digest-mismatch"))
-        let host = try bench.host(entry)
-        let canaries = bench.canaries
-        let before = try FileStamp(bench.badPath)
-        let crashed = try await host.apply([])
-        #expect(crashed.targets.first?.code == "crashed")
-        let path = "\(bench.hostileDirectory)/trstctl-connector-exits-in-apply"
-        let evil = try Data(contentsOf: URL(fileURLWithPath: HostileConnector.shared().evilPath))
-        try evil.write(to: URL(fileURLWithPath: path))
-        let report = try await host.apply([])
-        #expect(report.targets.first?.outcome == .refused && report.targets.first?.code == "digest-mismatch")
-        #expect(!bench.printed.contains { $0.contains("never pinned") })
-        #expect(canaries.changes(to: bench.canaries) == [])
-        #expect(try FileStamp(bench.badPath).content == before.content)
-        let starts = try bench.audit().filter { $0.connector == entry.connector && $0.event == .start }
-        #expect(starts.count == 1)
-        #expect(try bench.audit().last { $0.event == .refusal }?.code == "digest-mismatch")
-        try bench.expectHealthy(report)
-    }
-
     @Test("R15: a connector that hangs in Apply after its first write is given up, and the journal puts the file back")
     func hangsAfterWriting() async throws {
         let bench = try HostileBench()
@@ -88,26 +65,6 @@ struct HostileRunTests {
         let healthy = try await bench.host(HostileCase("H23", "healthy", .served)).apply([])
         #expect(healthy.targets.map(\.outcome) == [.deployed, .deployed])
         try bench.expectHealthy(healthy)
-    }
-
-    @Test("Q10: of a thousand connectors that the manifest has, only those that a target needs are started")
-    func thousandConnectors() async throws {
-        let bench = try HostileBench()
-        let path = try HostileConnector.shared().install("healthy", in: bench.hostileDirectory)
-        let pin = try EchoManifest.pin(path)
-        var plugins = [
-            "plugins:", "  healthy:", "    sha256: [\(pin)]", "    grants: { fs.write: [\(bench.badPath)] }",
-        ]
-        for number in 0..<1_000 {
-            plugins += ["  unused-\(number):", "    sha256: [\(pin)]"]
-            try #require(link(path, "\(bench.hostileDirectory)/trstctl-connector-unused-\(number)") == 0)
-        }
-        let target = "  bad: { connector: healthy, credential: www, config: { path: \(bench.badPath) } }"
-        let report = try await bench.host(bench.manifest(plugins, targets: [target])).apply([])
-        #expect(report.targets.map(\.outcome) == [.deployed, .deployed])
-        #expect(report.connectors.map(\.name) == ["echo", "healthy"])
-        #expect(try bench.audit().filter { $0.event == .start }.count == 2)
-        try bench.expectHealthy(report)
     }
 
     @Test("R10, Q11: many denied calls are counted, and take a bounded part of the audit log")

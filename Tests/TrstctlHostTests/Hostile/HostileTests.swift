@@ -15,7 +15,7 @@ struct HostileTests {
     @Test("Checksums: bytes that are not pinned", arguments: HostileCase.checksums)
     func checksums(_ entry: HostileCase) async throws { try await attack(entry) }
 
-    @Test("Signatures: what does not count", arguments: HostileCase.signatures)
+    @Test("Signatures: what does not count", arguments: HostileCase.signatures + HostileCase.signatureForms)
     func signatures(_ entry: HostileCase) async throws { try await attack(entry) }
 
     @Test("Handshakes: lines, paths, sockets and peers", arguments: HostileCase.handshakes)
