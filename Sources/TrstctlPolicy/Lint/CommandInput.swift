@@ -57,15 +57,7 @@ enum CommandInput {
 }
 
 extension KnownPrograms {
-    // Without a file to run, or one of these options, they run what they read.
-    private static let languages: Set<String> = [
-        "python", "pypy", "ipython", "perl", "ruby", "irb", "node", "nodejs", "deno", "lua", "luajit", "php", "tclsh",
-        "wish", "expect", "jshell", "scala", "groovy", "guile", "julia", "octave", "ghci", "gnuplot", "sbcl", "clisp",
-        "scheme", "R", "m4", "dc", "gdb", "lldb", "debugfs", "lftp", "psql", "mysql", "mariadb", "crontab", "parallel",
-        "iptables-restore", "ip6tables-restore", "iptables-legacy-restore", "iptables-nft-restore",
-        "ip6tables-legacy-restore", "ip6tables-nft-restore", "ebtables-restore", "arptables-restore", "newusers",
-        "debconf-set-selections", "pwsh",
-    ]
+    // With one of these options a language does not run what it reads.
     private static let scriptOptions: Set<String> = [
         "-c", "-e", "-E", "-f", "-m", "-r", "-R", "-p", "-V", "-v", "--version", "--help", "--command", "--execute",
         "--eval", "--file", "-l", "--list", "-x", "--batch", "-ex",
@@ -101,7 +93,7 @@ extension KnownPrograms {
             let others = operands.filter { !$0.allSatisfy(\.isNumber) }
             return others.count <= (isNamed ? 1 : 0) && !has(["-c", "--command", "--session-command"])
         }
-        if isOne(program, of: languages) { return operands.isEmpty && !has(scriptOptions) }
+        if isOne(program, of: obeyingWithoutFile) { return operands.isEmpty && !has(scriptOptions) }
         return false
     }
 
@@ -122,7 +114,6 @@ extension KnownPrograms {
     private static func isOption(_ word: String, of options: Set<String>) -> Bool {
         guard word.hasPrefix("-") else { return false }
         if options.contains(String(word.prefix { $0 != "=" })) { return true }
-        guard !word.hasPrefix("--"), word.utf8.count > 2 else { return false }
-        return word.dropFirst().contains { options.contains("-\($0)") }
+        return ShortOptions(word)?.containsAny(where: { options.contains("-\($0)") }) ?? false
     }
 }

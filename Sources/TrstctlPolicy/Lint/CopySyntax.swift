@@ -139,18 +139,15 @@ struct CopySyntax {
                 reading.isRecursive =
                     reading.isRecursive || ["--recursive", "--archive", "--parents"].contains { $0.hasPrefix(word) }
                 reading.sources += argument.namedFiles
-            } else if word.hasPrefix("-") {
-                for (place, letter) in word.enumerated().dropFirst() {
-                    reading.isRecursive = reading.isRecursive || recursive.contains(letter)
-                    guard outputs.contains(letter) || valued.contains(letter) else { continue }
+            } else if let options = ShortOptions(word)?.read({ outputs.contains($0) || valued.contains($0) }) {
+                reading.isRecursive = reading.isRecursive || options.letters.contains(where: recursive.contains)
+                if let value = options.value, let letter = options.letters.last {
                     let isOutput = outputs.contains(letter)
-                    // Letters before it are ASCII or it is no option.
-                    if place + 1 == word.count {
+                    if value.isNext {
                         expects = isOutput
                     } else if isOutput {
-                        write(argument, place + 1, &reading)
+                        write(argument, value.skipped, &reading)
                     }
-                    break
                 }
                 reading.sources += argument.namedFiles
             } else {

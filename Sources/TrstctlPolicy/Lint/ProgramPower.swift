@@ -32,33 +32,7 @@ struct ProgramPower {
 }
 
 extension KnownPrograms {
-    /// Shells, languages, wrappers, editors, build tools, clients with an escape to the shell, and what takes a whole
-    /// machine's changes from its input.
-    static let interpreters: Set<String> = [
-        "sh", "bash", "dash", "ash", "sash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "posh", "yash", "elvish",
-        "pwsh",
-        "rbash", "busybox", "toybox", "python", "pypy", "ipython", "perl", "ruby", "irb", "node", "nodejs", "deno",
-        "bun",
-        "lua", "luajit", "php", "tclsh", "wish", "expect", "awk", "gawk", "mawk", "nawk", "sed", "ed", "red", "ex",
-        "vi",
-        "vim", "nvim", "rvim", "view", "vimdiff", "nano", "pico", "joe", "emacs", "java", "jshell", "jjs", "scala",
-        "groovy", "mono", "dotnet", "guile", "gdb", "lldb", "make", "gmake", "cmake", "ninja", "rake", "m4", "dc", "R",
-        "Rscript", "julia", "octave", "ghci", "gnuplot", "sbcl", "clisp", "scheme", "go", "gcc", "cc", "env", "sudo",
-        "su", "sg", "runuser", "doas", "pkexec", "ksu", "setpriv", "capsh", "nsenter", "unshare", "chroot", "setarch",
-        "firejail", "bwrap", "aa-exec", "runcon", "find", "fd", "xargs", "parallel", "entr", "nohup", "timeout", "nice",
-        "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit", "softlimit", "setsid", "stdbuf", "time", "watch",
-        "flock", "setlock", "script", "screen", "tmux", "strace", "ltrace", "perf", "valgrind", "bpftrace", "rlwrap",
-        "logsave", "multitime", "ssh", "sshpass", "autossh", "mosh", "dbclient", "plink", "ftp", "lftp", "telnet", "nc",
-        "ncat", "netcat", "socat", "docker", "podman", "nerdctl", "ctr", "crictl", "lxc", "lxc-attach", "incus",
-        "kubectl", "helm", "virsh", "machinectl", "systemd-nspawn", "crontab", "at", "batch", "systemd-run",
-        "run-parts",
-        "start-stop-daemon", "daemonize", "ld.so", "git", "hg", "svn", "psql", "mysql", "mariadb", "sqlite3",
-        "redis-cli",
-        "debugfs", "mail", "mailx", "man", "less", "more", "ansible", "ansible-playbook", "puppet", "salt-call",
-        "chef-client", "terraform", "patch", "cpio", "pax", "chpasswd", "newusers", "vipw", "vigr", "visudo",
-    ]
-
-    // What the interpreters above have in directories.
+    // What the interpreters have in directories.
     private static let directoryRunners: Set<String> = [
         "run-parts", "python", "pypy", "node", "nodejs", "make", "gmake", "cmake", "ninja", "git", "puppet",
         "terraform",

@@ -42,8 +42,9 @@ extension ExecGrant {
     private func script(_ texts: [String], at index: Int) -> String? {
         let option = texts[index]
         if option.hasPrefix("--command=") { return String(option.dropFirst(10)) }
-        let isShort = option.hasPrefix("-") && !option.hasPrefix("--") && option.contains("c")
-        guard isShort || option == "--command", index + 1 < texts.count else { return nil }
+        guard ShortOptions(option)?.contains("c") ?? false || option == "--command", index + 1 < texts.count else {
+            return nil
+        }
         return texts[index + 1]
     }
 
@@ -69,27 +70,6 @@ extension ExecGrant {
         else { return nil }
         return try? ExecGrant(rule: [program.bytes] + arguments())
     }
-}
-
-extension KnownPrograms {
-    private static let shells: Set<String> = [
-        "sh", "bash", "dash", "ash", "sash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "posh", "yash", "elvish",
-        "rbash",
-    ]
-
-    private static let wrappers: Set<String> = [
-        "busybox", "toybox", "env", "sudo", "su", "sg", "runuser", "doas", "pkexec", "ksu", "setpriv", "capsh",
-        "nsenter", "unshare", "chroot", "setarch", "firejail", "bwrap", "aa-exec", "runcon", "find", "fd", "xargs",
-        "parallel", "nohup", "timeout", "nice", "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit",
-        "softlimit", "setsid", "stdbuf", "time", "watch", "flock", "setlock", "script", "strace", "ltrace", "perf",
-        "valgrind", "rlwrap", "logsave", "multitime", "systemd-run", "start-stop-daemon", "daemonize", "ld.so",
-    ]
-
-    /// True for what runs the program whose name is one of its words.
-    static func wraps(_ program: AbsolutePath) -> Bool { isOne(program, of: wrappers) || isOne(program, of: shells) }
-
-    /// True for a shell.
-    static func isShell(_ program: AbsolutePath) -> Bool { isOne(program, of: shells) }
 }
 
 extension ArgumentPattern {
