@@ -30,13 +30,25 @@ enum CommandInput {
         return isNamed(by: text) || isNamed(by: Array(text[(equals + 1)...]))
     }
 
+    /// What the connector decides by a command's input.
+    enum Choice: Equatable {
+        /// What the command takes from it.
+        case taken(String)
+        /// Perhaps anything, because this in the text of a shell cannot be read without running it.
+        case unreadable(String)
+    }
+
     /// What the command, or one that it runs, takes from its input so that the connector decides what runs; nil when
     /// it takes nothing, or only bytes.
-    static func choice(in command: ExecGrant) -> String? {
-        let commands = command.withWrapped
+    static func choice(in command: ExecGrant) -> Choice? {
+        let tree = CommandTree(command)
         // Behind so many nobody can see the next one.
-        if commands.count == ExecGrant.maximumWrapped { return "perhaps what it runs, for it has too many commands," }
-        return commands.lazy.compactMap { direct($0) }.first
+        if tree.isTruncated { return .taken("perhaps what it runs, for it has too many commands,") }
+        if let choice = tree.runs.lazy.filter(\.isFed).compactMap({ direct($0.command) }).first {
+            return .taken(choice)
+        }
+        if tree.hasFedWords { return .taken("the words of a command that it runs") }
+        return tree.obstacle.map { .unreadable($0) }
     }
 
     private static func direct(_ command: ExecGrant) -> String? {
@@ -105,8 +117,8 @@ extension KnownPrograms {
     /// True for xargs and its like before a program that can do anything by its arguments.
     static func addsWords(_ command: ExecGrant) -> Bool {
         guard isOne(command.program, of: ["xargs", "parallel"]) else { return false }
-        return command.withWrapped.dropFirst().contains {
-            power(of: $0.program).isVersatile || isManager($0.program)
+        return CommandTree(command).runs.dropFirst().contains {
+            power(of: $0.command.program).isVersatile || isManager($0.command.program)
         }
     }
 

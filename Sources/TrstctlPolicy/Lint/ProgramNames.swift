@@ -6,6 +6,8 @@ extension KnownPrograms {
         "sh", "bash", "dash", "ash", "sash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "posh", "yash", "elvish",
         "rbash",
     ]
+    /// Shells with a language of their own.
+    private static let foreignShells: Set<String> = ["zsh", "fish", "csh", "tcsh", "elvish"]
 
     /// What runs the program whose name is one of its words.
     private static let wrappers: Set<String> = [
@@ -14,6 +16,13 @@ extension KnownPrograms {
         "parallel", "nohup", "timeout", "nice", "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit",
         "softlimit", "setsid", "stdbuf", "time", "watch", "flock", "setlock", "script", "strace", "ltrace", "perf",
         "valgrind", "rlwrap", "logsave", "multitime", "systemd-run", "start-stop-daemon", "daemonize", "ld.so",
+    ]
+    /// Of these what gives a whole word to a shell.
+    private static let textReaders: Set<String> = ["watch", "sg", "parallel"]
+
+    /// Of these what can give the program another root.
+    private static let rooting: Set<String> = [
+        "chroot", "nsenter", "unshare", "bwrap", "firejail", "systemd-run", "start-stop-daemon", "capsh",
     ]
 
     /// Without a file to run, or an option that says what, they run what they read.
@@ -50,4 +59,13 @@ extension KnownPrograms {
 
     /// True for a shell.
     static func isShell(_ program: AbsolutePath) -> Bool { isOne(program, of: shells) }
+
+    /// True for a shell whose language is not that of `sh`.
+    static func isForeignShell(_ program: AbsolutePath) -> Bool { isOne(program, of: foreignShells) }
+
+    /// True for what can give the program behind it another root.
+    static func changesRoot(_ program: AbsolutePath) -> Bool { isOne(program, of: rooting) }
+
+    /// True for what gives whole words to a shell.
+    static func readsText(_ program: AbsolutePath) -> Bool { isOne(program, of: textReaders) }
 }
