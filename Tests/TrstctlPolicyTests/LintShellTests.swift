@@ -155,6 +155,9 @@ struct LintShellTests {
     }
 
     static let started: [(exec: [String], reached: String)] = [
+        (["/usr/bin/script", "-c", "cat", "/usr/local/bin/tool"], "/usr/local/bin/tool"),
+        (["/usr/bin/script", "-qO/usr/local/bin/tool"], "/usr/local/bin/tool"),
+        (["/usr/bin/logsave", "/usr/local/bin/tool", "cat"], "/usr/local/bin/tool"),
         (["/usr/bin/env", "-C", "/usr/local/bin", "tee", "tool"], "/usr/local/bin/tool"),
         (["/usr/bin/env", "--chdir=/usr/local/bin", "tee", "tool"], "/usr/local/bin/tool"),
         (["/usr/sbin/chroot", "/srv/root", "tee", "/bin/tool"], "/srv/root/bin/tool"),
@@ -162,7 +165,7 @@ struct LintShellTests {
         (["/usr/sbin/chroot", "/srv/root", "sh", "-c", "cat > /bin/tool"], "/srv/root/bin/tool"),
     ]
 
-    @Test("A wrapper can start what copies elsewhere than in the root", arguments: started)
+    @Test("A wrapper can copy itself, and start what copies elsewhere than in the root", arguments: started)
     func directories(exec: [String], reached: String) throws {
         let runner = try LintSample.plugin("y", exec: [[reached]])
         let found = try LintSample.findings([LintSample.plugin(exec: [exec]), runner]).filter { $0.plugin.text == "x" }

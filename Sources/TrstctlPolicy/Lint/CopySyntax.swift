@@ -61,6 +61,15 @@ struct CopySyntax {
         case "tee", "sponge":
             syntax.target = .all
             syntax.readsInput = true
+        case "script", "logsave":
+            syntax.target = .all
+            syntax.outputs = name == "script" ? "OB" : ""
+            syntax.valued = name == "script" ? "cmoETI" : ""
+            syntax.longValued = ["--command"]
+            syntax.readsInput = true
+        case "uniq":
+            syntax.valued = "fswN"
+            syntax.readsInput = true
         case "dd":
             syntax.target = .option
             syntax.longOutputs = ["of"]

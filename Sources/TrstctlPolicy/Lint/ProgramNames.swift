@@ -16,6 +16,7 @@ extension KnownPrograms {
         "parallel", "nohup", "timeout", "nice", "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit",
         "softlimit", "setsid", "stdbuf", "time", "watch", "flock", "setlock", "script", "strace", "ltrace", "perf",
         "valgrind", "rlwrap", "logsave", "multitime", "systemd-run", "start-stop-daemon", "daemonize", "ld.so",
+        "formail",
     ]
     /// Of these what gives a whole word to a shell.
     private static let textReaders: Set<String> = ["watch", "sg", "parallel"]
@@ -42,7 +43,9 @@ extension KnownPrograms {
         "crictl", "lxc", "lxc-attach", "incus", "kubectl", "helm", "virsh", "machinectl", "systemd-nspawn", "at",
         "batch", "run-parts", "git", "hg", "svn", "sqlite3", "redis-cli", "mail", "mailx", "man", "less", "more",
         "ansible", "ansible-playbook", "puppet", "salt-call", "chef-client", "terraform", "patch", "cpio", "pax",
-        "chpasswd", "vipw", "vigr", "visudo",
+        "chpasswd", "vipw", "vigr", "visudo", "sftp-server", "newgrp", "login", "procmail", "uwsgi", "gunicorn",
+        "monit",
+        "pm2", "supervisord",
     ]
 
     /// All of them.

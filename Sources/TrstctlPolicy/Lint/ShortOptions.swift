@@ -11,6 +11,9 @@ struct ShortOptions {
     /// True when the letter is among them, or in a value.
     func contains(_ letter: Character) -> Bool { letters.contains(letter) }
 
+    /// The letters before anything that is none, such as a path.
+    var leading: Substring { letters.prefix { $0.isASCII && $0.isLetter } }
+
     /// True when one of them, or of a value, is meant.
     func containsAny(where isMeant: (Character) -> Bool) -> Bool { letters.contains(where: isMeant) }
 
