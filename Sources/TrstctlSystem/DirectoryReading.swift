@@ -19,13 +19,17 @@ package struct DirectoryReading: ~Copyable {
     /// Reads from the beginning by the descriptor's own place, whatever the directory's mode has become.
     ///
     /// - Parameter directory: open for reading; nobody else reads it meanwhile.
+    /// - Throws: what fcntl(2) says.
     package init(sharing directory: Int32) throws(SystemError) {
         try self.init(
             taking: retryingInterrupts("fcntl(F_DUPFD_CLOEXEC)") { fcntl(directory, F_DUPFD_CLOEXEC, 3) })
         rewinddir(stream)
     }
 
+    /// Reads from the beginning.
+    ///
     /// - Parameter path: of the directory; a link is followed.
+    /// - Throws: what open(2) says.
     package init(path: String) throws(SystemError) {
         try self.init(
             taking: retryingInterrupts("opendir", path) { open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC) })
