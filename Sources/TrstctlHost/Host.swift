@@ -196,7 +196,7 @@ package struct Host: Sendable {
         options.log(
             "trstctl", "warning",
             "private keys were in memory that could be swapped out, because the limit of locked memory is too low: "
-                + "trstctl doctor")
+                + NextCommand.trstctl("doctor"))
     }
 
     private func select(_ names: [String], in manifest: Manifest) throws(UsageError) -> [Target] {

@@ -93,15 +93,20 @@ struct BadPinTests {
         #expect(try await site.command.run("apply").code == 0)
     }
 
+    /// Adds a target `bad`, before the others, of the hostile connector under this name.
+    private func addTarget(_ name: String, to site: EchoSite, pinnedAs pin: (String) -> String) throws {
+        try HostileConnector.shared().install(name, in: site.command.plugins)
+        let digest = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-\(name)")
+        let text = site.manifest.text
+            .replacing("plugins:\n", with: "plugins:\n  \(name): { sha256: [\(pin(digest))] }\n")
+            .replacing("targets:\n", with: "targets:\n  bad: { connector: \(name), credential: www }\n")
+        try site.command.write(manifest: text)
+    }
+
     @Test("A connector with a pin that is none does not stop the targets of another")
     func othersOfInvalidPin() async throws {
         let site = try EchoSite()
-        try HostileConnector.shared().install("healthy", in: site.command.plugins)
-        let digest = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-healthy")
-        let text = site.manifest.text
-            .replacing("plugins:\n", with: "plugins:\n  healthy: { sha256: [\"\(digest.uppercased())\"] }\n")
-            .replacing("targets:\n", with: "targets:\n  bad: { connector: healthy, credential: www }\n")
-        try site.command.write(manifest: text)
+        try addTarget("healthy", to: site) { "\"\($0.uppercased())\"" }
         let outcome = try await site.command.run("apply", "--json")
         #expect(outcome.code == 3, "\(outcome)")
         #expect(try outcome.json(RunReport.self).targets.map(\.outcome) == [.refused, .deployed])
@@ -189,12 +194,7 @@ struct BadPinTests {
     @Test("One refused connector does not stop another's targets")
     func othersGoOn() async throws {
         let site = try EchoSite()
-        try HostileConnector.shared().install("junk", in: site.command.plugins)
-        let digest = try EchoManifest.pin("\(site.command.plugins)/trstctl-connector-junk")
-        let text = site.manifest.text
-            .replacing("plugins:\n", with: "plugins:\n  junk: { sha256: [\(digest)] }\n")
-            .replacing("targets:\n", with: "targets:\n  bad: { connector: junk, credential: www }\n")
-        try site.command.write(manifest: text)
+        try addTarget("junk", to: site) { "\"\($0)\"" }
         let outcome = try await site.command.run("apply", "--json")
         #expect(outcome.code == 3, "\(outcome)")
         let report = try outcome.json(RunReport.self)

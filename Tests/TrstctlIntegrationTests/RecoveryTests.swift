@@ -148,12 +148,18 @@ struct RecoveryTests {
         #expect(try site.journals() == [])
     }
 
-    @Test("A connector that is killed after it wrote: its files are put back, and the report says rolled back")
-    func killedConnector() async throws {
+    /// A site whose deployment waits in a command until somebody ends it.
+    private func sleeping() async throws -> FaultSite {
         var site = try await FaultSite(command: "[/bin/sleep, \"600\"]")
         site.site.manifest.grants[2] = "process.exec: [[/bin/true], [/bin/sleep, \"600\"]]"
         try site.site.command.write(manifest: site.site.manifest.text)
         try site.reset()
+        return site
+    }
+
+    @Test("A connector that is killed after it wrote: its files are put back, and the report says rolled back")
+    func killedConnector() async throws {
+        let site = try await sleeping()
         let run = try site.site.command.start(["apply", "--json"])
         var connector: Int32?
         for _ in 0..<12_000 where connector == nil {
@@ -173,10 +179,7 @@ struct RecoveryTests {
 
     @Test("recover does not run beside an apply")
     func locked() async throws {
-        var site = try await FaultSite(command: "[/bin/sleep, \"600\"]")
-        site.site.manifest.grants[2] = "process.exec: [[/bin/true], [/bin/sleep, \"600\"]]"
-        try site.site.command.write(manifest: site.site.manifest.text)
-        try site.reset()
+        let site = try await sleeping()
         let run = try site.site.command.start(["apply"])
         for _ in 0..<12_000 where ProcessList.running(in: "/bin/sleep", of: run.processID).isEmpty {
             try await Task.sleep(for: .milliseconds(10))

@@ -53,6 +53,9 @@ struct LintCopyTests {
         ("/srv/in", ["/usr/bin/zstd", "-df", "-o", "/usr/local/bin/tool", "/srv/in"]),
         ("/opt/none", ["/usr/bin/zstd", "-dfo", "/usr/local/bin/tool"]),
         ("/srv/in", ["/usr/bin/curl", "-so", "/usr/local/bin/tool", "file:///srv/in"]),
+        ("/srv/in", ["/usr/bin/uniq", "/srv/in", "/usr/local/bin/tool"]),
+        ("/opt/none", ["/usr/bin/uniq", "-", "/usr/local/bin/tool"]),
+        ("/opt/none", ["/usr/bin/pv", "-o", "/usr/local/bin/tool"]),
         ("/srv/tool", ["/usr/bin/curl", "-O", "--output-dir", "/usr/local/bin", "file:///srv/tool"]),
     ]
 

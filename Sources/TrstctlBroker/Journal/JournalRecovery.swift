@@ -28,19 +28,18 @@ package final class JournalRecovery: Sendable {
     /// - Returns: their names, sorted; none when there is no directory.
     /// - Throws: when it cannot be read.
     package static func names(in directory: String) throws(RecoveryError) -> [String] {
-        guard let stream = opendir(directory) else {
-            if errno == ENOENT { return [] }
-            throw RecoveryError(description: "\(SystemError.last("opendir", directory))")
-        }
-        defer { closedir(stream) }
-        var names: [String] = []
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+        do throws(SystemError) {
+            let reading = try DirectoryReading(path: directory)
+            var names: [String] = []
+            while let name = try reading.next() {
+                let text = String(decoding: name.array, as: UTF8.self)
+                if text.hasSuffix(RunJournal.suffix) { names.append(text) }
             }
-            if name.hasSuffix(RunJournal.suffix) { names.append(name) }
+            return names.sorted()
+        } catch {
+            if error.errno == ENOENT { return [] }
+            throw RecoveryError(description: "\(error)")
         }
-        return names.sorted()
     }
 
     /// Reads a journal, and changes nothing.

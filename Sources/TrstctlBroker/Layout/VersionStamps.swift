@@ -96,6 +96,6 @@ extension EffectError {
             .exists, object: layout.link.description,
             "somebody else changed files in \(layout.link) during the deployment: \(shown)\(rest); the new version was "
                 + "copied before that, and was not made visible",
-            fix: "trstctl apply, when nobody works in \(layout.link) any more")
+            fix: "\(NextCommand.trstctl("apply")), when nobody works in \(layout.link) any more")
     }
 }

@@ -130,7 +130,7 @@ extension Host {
         guard let name = ConnectorName(text) else {
             throw UsageError(
                 "\"\(printable(text))\" is no connector name: a letter a-z, then up to 62 of a-z, 0-9 and -\n"
-                    + "  next: trstctl plugin list shows what there is")
+                    + "  next: \(NextCommand.trstctl("plugin", "list")) shows what there is")
         }
         return name
     }

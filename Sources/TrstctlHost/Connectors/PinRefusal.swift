@@ -1,4 +1,5 @@
 package import TrstctlPolicy
+import TrstctlSystem
 
 /// A build that asks for more than the operator approved: neither its digest nor its grants were written.
 package struct PinRefusal: Error, Sendable, CustomStringConvertible {
@@ -27,10 +28,11 @@ package struct PinRefusal: Error, Sendable, CustomStringConvertible {
             lines += undecided.map { "  \($0)" }
             lines.append(
                 "  next:    if it should have this, write these rules yourself under plugins: \(connector): grants:, each "
-                    + "with the terms that you want, then trstctl plugin pin \(connector)")
+                    + "with the terms that you want, then \(NextCommand.trstctl("plugin", "pin", connector.text))")
             return lines.joined(separator: "\n")
         }
-        lines.append("  next:    trstctl plugin pin --approve \(connector), if it should have all of this")
+        let approval = NextCommand.trstctl("plugin", "pin", "--approve", connector.text)
+        lines.append("  next:    \(approval), if it should have all of this")
         return lines.joined(separator: "\n")
     }
 }

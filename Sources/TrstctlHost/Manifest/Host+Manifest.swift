@@ -72,7 +72,7 @@ extension Host {
             options.log(
                 "trstctl", "warning",
                 "--allow-unpinned \(name): whatever lies there as \(name.executableFileName) may run in this run; "
-                    + "pin it with: trstctl plugin pin \(name)")
+                    + "pin it with: \(NextCommand.trstctl("plugin", "pin", name.text))")
         }
         return names
     }

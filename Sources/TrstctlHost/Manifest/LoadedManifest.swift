@@ -54,7 +54,9 @@ package struct LoadedManifest: Sendable {
         let refusals = findings.filter { $0.isRefusal && (plugin == nil || $0.plugin == plugin?.text) }
         guard let first = refusals.first else { return }
         var next = first.nextStep
-        if refusals.count > 1 { next += "\n        and \(refusals.count - 1) more: trstctl manifest validate" }
+        if refusals.count > 1 {
+            next += "\n        and \(refusals.count - 1) more: \(NextCommand.trstctl("manifest", "validate"))"
+        }
         throw ManifestError(
             first.isBadPin ? .badPin : .dangerousGrant, file: first.file, line: first.line, column: first.column,
             first.message, nextStep: next)

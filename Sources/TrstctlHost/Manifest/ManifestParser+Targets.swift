@@ -104,7 +104,8 @@ extension ManifestParser {
                     .badName, at: entry.keyStart,
                     "expected the name of a field in \(what), 1 to 63 of a-z A-Z 0-9 . _ - beginning with a letter, "
                         + "found \"\(printable(Bytes(entry.key.bytes)))\"",
-                    nextStep: "run: trstctl plugin inspect NAME, which lists the connector's fields")
+                    nextStep:
+                        "run: \(NextCommand.trstctl("plugin", "inspect", "NAME")), which lists the connector's fields")
             }
             let value = try value(entry.value, "\(what).\(entry.key.text)", scope)
             fields.append(Target.Field(key: entry.key.text, value: value))

@@ -1,4 +1,5 @@
 import TrstctlPolicy
+import TrstctlSystem
 
 /// Where in the text a finding of the linter stands, or a pin that is none.
 struct ManifestPlaces {
@@ -35,7 +36,7 @@ struct ManifestPlaces {
 
 extension InvalidPin {
     /// What the operator can do.
-    func nextStep(_ plugin: ConnectorName) -> String { "run: trstctl plugin pin \(plugin)" }
+    func nextStep(_ plugin: ConnectorName) -> String { "run: \(NextCommand.trstctl("plugin", "pin", plugin.text))" }
 }
 
 extension YAMLNode {

@@ -118,7 +118,7 @@ struct Recovery: Sendable {
             }
         }
         if report.outcome == .failed {
-            lines.append("to leave it as it is: trstctl recover --abandon \(header.target)")
+            lines.append("to leave it as it is: \(NextCommand.trstctl("recover", "--abandon", header.target))")
         } else if !files.foreign.isEmpty || !files.setAside.isEmpty {
             report.outcome = .changedMeanwhile
         }

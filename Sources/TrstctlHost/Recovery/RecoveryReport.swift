@@ -1,3 +1,5 @@
+import TrstctlSystem
+
 /// What became of a deployment that an earlier run left half done.
 package struct RecoveryReport: Codable, Hashable, Sendable {
     /// The outcome in one word; stable, for scripts.
@@ -46,7 +48,8 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
     /// One sentence.
     package var summary: String {
         switch outcome {
-        case .due: "the deployment to \(target) was interrupted and has to be recovered: trstctl recover"
+        case .due:
+            "the deployment to \(target) was interrupted and has to be recovered: \(NextCommand.trstctl("recover"))"
         case .rolledBack:
             restored.isEmpty
                 ? "the deployment to \(target) was interrupted; its files were as before"

@@ -53,7 +53,7 @@ package struct ConfinementError: Error, Equatable, Sendable, CustomStringConvert
         case .layer(let layer, let reason, let wayOut):
             "the sandbox layer \(layer) cannot be applied: \(reason); the connector was not started; next: \(wayOut), "
                 + "or set `confinement: best-effort` for this connector to run it without; "
-                + "see what this machine offers with: trstctl doctor"
+                + "see what this machine offers with: " + NextCommand.trstctl("doctor")
         case .preparation(let error): "the sandbox cannot be prepared: \(error)"
         case .start(let error): "\(error)"
         }

@@ -161,12 +161,9 @@ package final class ControlGroup: Sendable {
 
     static func sweep(_ hierarchies: [CgroupHierarchy]) {
         for parent in Set(hierarchies.flatMap(\.parents)) {
-            guard let stream = opendir(parent) else { continue }
-            defer { closedir(stream) }
-            while let entry = readdir(stream) {
-                let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-                }
+            guard let reading = try? DirectoryReading(path: parent) else { continue }
+            while let found = try? reading.next() {
+                let name = String(decoding: found.array, as: UTF8.self)
                 guard name.hasPrefix(prefix), let host = name.dropFirst(prefix.count).split(separator: "-").first,
                     let number = pid_t(host), number > 0, kill(number, 0) == -1, errno == ESRCH
                 else { continue }

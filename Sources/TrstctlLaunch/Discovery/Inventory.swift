@@ -47,23 +47,20 @@ extension Discovery {
         _ maximumEntries: Int
     ) throws(Rejection) -> [Rejection] {
         var rejections: [Rejection] = []
-        // fdopendir takes the descriptor over, so it gets its own.
-        let copy = openat(opened.raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard copy != -1, let stream = fdopendir(copy) else {
-            let error = SystemError.last("opendir")
-            if copy != -1 { close(copy) }
+        let reading: DirectoryReading
+        do throws(SystemError) {
+            reading = try DirectoryReading(of: opened.raw)
+        } catch {
             throw Rejection(path: directory.path, reason: .unreadable(error))
         }
-        defer { closedir(stream) }
         let prefix = Array("trstctl-connector-".utf8)
         var count = 0
-        while let entry = readdir(stream) {
+        while let file = try? reading.next()?.array {
             count += 1
             guard count <= maximumEntries, names.count <= maximumConnectors else {
                 rejections.append(Rejection(path: directory.path, reason: .tooManyEntries(limit: maximumEntries)))
                 break
             }
-            let file = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard file.starts(with: prefix) else { continue }
             let rest = file.dropFirst(prefix.count)
             if rest.allSatisfy({ $0 < 0x80 }), let name = ConnectorName(String(decoding: rest, as: UTF8.self)) {

@@ -75,15 +75,12 @@ package struct RunDirectory: ~Copyable, Sendable {
     /// Removes directories whose host is gone.
     package static func sweep(base basePath: String? = nil) {
         guard let base = try? openBase(basePath ?? defaultBase),
-            let stream = fdopendir(fcntl(base.raw, F_DUPFD_CLOEXEC, 3))
+            let reading = try? DirectoryReading(sharing: base.raw)
         else { return }
-        defer { closedir(stream) }
         var budget = 4096
-        while budget > 0, let entry = readdir(stream) {
+        while budget > 0, let found = try? reading.next() {
             budget -= 1
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
+            let name = String(decoding: found.array, as: UTF8.self)
             guard name.hasPrefix("run-"), name.utf8.count == 20 else { continue }
             let number = openat(base.raw, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
             guard number >= 0 else { continue }
@@ -137,15 +134,11 @@ package struct RunDirectory: ~Copyable, Sendable {
     }
 
     private static func emptyOnce(_ directory: Int32) -> Int {
-        guard let stream = fdopendir(fcntl(directory, F_DUPFD_CLOEXEC, 3)) else { return 0 }
-        defer { closedir(stream) }
-        rewinddir(stream)
+        guard let reading = try? DirectoryReading(sharing: directory) else { return 0 }
         var removed = 0
-        while removed < 1 << 20, let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) + [0] }
-            let isGone = name.withUnsafeBytes { bytes in
-                guard let text = bytes.bindMemory(to: CChar.self).baseAddress else { return false }
-                return unlinkat(directory, text, 0) == 0 || unlinkat(directory, text, AT_REMOVEDIR) == 0
+        while removed < 1 << 20, let name = try? reading.next() {
+            let isGone = name.withCString {
+                unlinkat(directory, $0, 0) == 0 || unlinkat(directory, $0, AT_REMOVEDIR) == 0
             }
             if isGone { removed += 1 }
         }

@@ -39,7 +39,7 @@ extension Session {
             throw SessionError(
                 .handshakeExited, connector: name,
                 message: "\(exit == nil ? "closed its output" : "ended") before the handshake; it printed \(found)",
-                exit: exit, fix: exitHint(exit))
+                exit: exit, fix: exitHint(exit, of: name))
         case nil:
             if Task.isCancelled {
                 throw SessionError(.cancelled, connector: name, message: "the start was cancelled")
@@ -50,9 +50,10 @@ extension Session {
         }
     }
 
-    private static func exitHint(_ exit: ExitStatus?) -> String {
+    private static func exitHint(_ exit: ExitStatus?, of name: String) -> String {
         exit == .signalled(SIGSYS)
-            ? "It made a system call that the sandbox forbids: see `trstctl plugin inspect` and its documentation." : ""
+            ? "It made a system call that the sandbox forbids: see `\(NextCommand.trstctl("plugin", "inspect", name))` and "
+                + "its documentation." : ""
     }
 
     private static func dial(

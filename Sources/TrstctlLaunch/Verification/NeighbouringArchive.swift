@@ -18,22 +18,18 @@ struct NeighbouringArchive {
     static func pinned(beside candidate: Candidate, _ pins: Pins) -> Bytes? {
         let number = candidate.directory.path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard number != -1 else { return nil }
-        guard let stream = fdopendir(number) else {
-            close(number)
-            return nil
-        }
-        defer { closedir(stream) }
+        let directory = OwnedDescriptor(number)
+        guard let reading = try? DirectoryReading(of: directory.raw) else { return nil }
         let prefix = Array(candidate.name.executableFileName.utf8)
         var left = maximumFiles
         var looked = 0
-        while left > 0, looked < 10_000, let entry = readdir(stream) {
+        while left > 0, looked < 10_000, let file = try? reading.next()?.array {
             looked += 1
-            let file = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             guard file.starts(with: prefix),
                 endings.contains(where: { file.suffix($0.utf8.count).elementsEqual($0.utf8) })
             else { continue }
             left -= 1
-            if let digest = digest(Bytes(file), in: number), pins.accept(digest) { return Bytes(file) }
+            if let digest = digest(Bytes(file), in: directory.raw), pins.accept(digest) { return Bytes(file) }
         }
         return nil
     }

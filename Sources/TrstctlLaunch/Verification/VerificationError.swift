@@ -44,9 +44,9 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
     /// The command to type next.
     package var nextCommand: String {
         switch code {
-        case .mismatch, .unpinned: "trstctl plugin pin \(connector.text)"
+        case .mismatch, .unpinned: NextCommand.trstctl("plugin", "pin", connector.text)
         case .tooLarge, .tooSlow, .changedWhileReading, .failed, .revoked, .scriptNotAllowed, .interpreter, .signature:
-            "trstctl plugin verify \(connector.text)"
+            NextCommand.trstctl("plugin", "verify", connector.text)
         }
     }
 

@@ -61,6 +61,15 @@ struct CopySyntax {
         case "tee", "sponge":
             syntax.target = .all
             syntax.readsInput = true
+        case "script", "logsave":
+            syntax.target = .all
+            syntax.outputs = name == "script" ? "OB" : ""
+            syntax.valued = name == "script" ? "cmoETI" : ""
+            syntax.longValued = ["--command"]
+            syntax.readsInput = true
+        case "uniq":
+            syntax.valued = "fswN"
+            syntax.readsInput = true
         case "dd":
             syntax.target = .option
             syntax.longOutputs = ["of"]
@@ -139,18 +148,15 @@ struct CopySyntax {
                 reading.isRecursive =
                     reading.isRecursive || ["--recursive", "--archive", "--parents"].contains { $0.hasPrefix(word) }
                 reading.sources += argument.namedFiles
-            } else if word.hasPrefix("-") {
-                for (place, letter) in word.enumerated().dropFirst() {
-                    reading.isRecursive = reading.isRecursive || recursive.contains(letter)
-                    guard outputs.contains(letter) || valued.contains(letter) else { continue }
+            } else if let options = ShortOptions(word)?.read({ outputs.contains($0) || valued.contains($0) }) {
+                reading.isRecursive = reading.isRecursive || options.letters.contains(where: recursive.contains)
+                if let value = options.value, let letter = options.letters.last {
                     let isOutput = outputs.contains(letter)
-                    // Letters before it are ASCII or it is no option.
-                    if place + 1 == word.count {
+                    if value.isNext {
                         expects = isOutput
                     } else if isOutput {
-                        write(argument, place + 1, &reading)
+                        write(argument, value.skipped, &reading)
                     }
-                    break
                 }
                 reading.sources += argument.namedFiles
             } else {

@@ -12,6 +12,7 @@ struct NamedFile {
     static func all(in command: ExecGrant) -> [NamedFile] {
         let power = KnownPrograms.power(of: command.program)
         let runsAll = power.runsFiles || KnownPrograms.unpacks(command)
+        let onlyWritten = KnownPrograms.wraps(command.program) ? CommandTree(command).onlyWritten : []
         var files: [NamedFile] = []
         var isRunNext = false
         for argument in command.arguments {
@@ -23,7 +24,7 @@ struct NamedFile {
             // The whole argument and its first word are two ways to read one path: one finding, about the word.
             let whole = argument.wholeFile
             let shown = named.first { $0 != whole } ?? whole
-            files += named.map { rule in
+            files += named.filter { !onlyWritten.contains($0) }.map { rule in
                 NamedFile(rule: rule, object: (rule == whole ? shown ?? rule : rule).bytes, isRun: isRun)
             }
             guard isRun, power.runsDirectories || argument.isList else { continue }

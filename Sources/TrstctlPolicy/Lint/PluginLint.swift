@@ -68,11 +68,19 @@ struct PluginLint {
                     .controlsServices, program.bytes, .rule(.processExec, index),
                     "\(grant) changes what services are and what they run")
             }
-            if let choice = CommandInput.choice(in: grant) {
+            switch CommandInput.choice(in: grant) {
+            case .taken(let choice):
                 add(
                     .chooses, program.bytes, .rule(.processExec, index),
                     "\(grant) takes \(choice) from its input, which the connector gives it; let it read a file that the "
                         + "connector cannot write")
+            case .unreadable(let what):
+                add(
+                    .chooses, program.bytes, .rule(.processExec, index),
+                    "\(grant) has \(what) in the text of a shell, which cannot be read without running it, so that it counts "
+                        + "as able to do all that a shell can do with its input, which the connector gives it; write plain "
+                        + "commands, or put the text into a file")
+            case nil: break
             }
             if let choice = KnownPrograms.choice(by: grant) {
                 add(

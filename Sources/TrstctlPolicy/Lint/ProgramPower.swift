@@ -26,43 +26,21 @@ struct ProgramPower {
         let text = argument.literal?.array ?? argument.literalPrefix
         let name = String(decoding: text.prefix { $0 != UInt8(ascii: "=") }, as: UTF8.self)
         if options.contains(name) { return true }
-        // -I/srv/x: a short option with its value behind it.
-        return name.hasPrefix("-") && !name.hasPrefix("--") && options.contains(String(name.prefix(2)))
+        // -I/srv/x: a short option with its value behind it, and -qK: others before it.
+        guard let short = ShortOptions(name) else { return false }
+        return short.leading.contains { options.contains("-\($0)") }
     }
 }
 
 extension KnownPrograms {
-    /// Shells, languages, wrappers, editors, build tools, clients with an escape to the shell, and what takes a whole
-    /// machine's changes from its input.
-    static let interpreters: Set<String> = [
-        "sh", "bash", "dash", "ash", "sash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "posh", "yash", "elvish",
-        "pwsh",
-        "rbash", "busybox", "toybox", "python", "pypy", "ipython", "perl", "ruby", "irb", "node", "nodejs", "deno",
-        "bun",
-        "lua", "luajit", "php", "tclsh", "wish", "expect", "awk", "gawk", "mawk", "nawk", "sed", "ed", "red", "ex",
-        "vi",
-        "vim", "nvim", "rvim", "view", "vimdiff", "nano", "pico", "joe", "emacs", "java", "jshell", "jjs", "scala",
-        "groovy", "mono", "dotnet", "guile", "gdb", "lldb", "make", "gmake", "cmake", "ninja", "rake", "m4", "dc", "R",
-        "Rscript", "julia", "octave", "ghci", "gnuplot", "sbcl", "clisp", "scheme", "go", "gcc", "cc", "env", "sudo",
-        "su", "sg", "runuser", "doas", "pkexec", "ksu", "setpriv", "capsh", "nsenter", "unshare", "chroot", "setarch",
-        "firejail", "bwrap", "aa-exec", "runcon", "find", "fd", "xargs", "parallel", "entr", "nohup", "timeout", "nice",
-        "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit", "softlimit", "setsid", "stdbuf", "time", "watch",
-        "flock", "setlock", "script", "screen", "tmux", "strace", "ltrace", "perf", "valgrind", "bpftrace", "rlwrap",
-        "logsave", "multitime", "ssh", "sshpass", "autossh", "mosh", "dbclient", "plink", "ftp", "lftp", "telnet", "nc",
-        "ncat", "netcat", "socat", "docker", "podman", "nerdctl", "ctr", "crictl", "lxc", "lxc-attach", "incus",
-        "kubectl", "helm", "virsh", "machinectl", "systemd-nspawn", "crontab", "at", "batch", "systemd-run",
-        "run-parts",
-        "start-stop-daemon", "daemonize", "ld.so", "git", "hg", "svn", "psql", "mysql", "mariadb", "sqlite3",
-        "redis-cli",
-        "debugfs", "mail", "mailx", "man", "less", "more", "ansible", "ansible-playbook", "puppet", "salt-call",
-        "chef-client", "terraform", "patch", "cpio", "pax", "chpasswd", "newusers", "vipw", "vigr", "visudo",
-    ]
-
-    // What the interpreters above have in directories.
+    // What the interpreters have in directories.
     private static let directoryRunners: Set<String> = [
         "run-parts", "python", "pypy", "node", "nodejs", "make", "gmake", "cmake", "ninja", "git", "puppet",
         "terraform",
     ]
+
+    // They write what the program behind them does into a file.
+    private static let copyingWrappers: Set<String> = ["script", "logsave"]
 
     // Of the interpreters those that only read or send the files that they are given, but for these options.
     private static let clients: [String: Set<String>] = {
@@ -107,7 +85,10 @@ extension KnownPrograms {
             ProgramPower(
                 isVersatile: true, options: ["-TT", "--unzip-command"])
         ),
-        (["rsync"], ProgramPower(isVersatile: true, options: ["-e", "--rsh", "--rsync-path"], copies: true)),
+        (
+            ["rsync"],
+            ProgramPower(isVersatile: true, options: ["-e", "--rsh", "--rsync-path", "--config"], copies: true)
+        ),
         (["scp", "sftp"], ProgramPower(isVersatile: true, options: ["-S", "-F", "-o", "-b", "-D"], copies: true)),
         (["ssh-keygen", "ssh-add", "ssh-agent"], ProgramPower(isVersatile: true, options: ["-D", "-w", "-P", "-s"])),
         (["curl"], ProgramPower(isVersatile: true, options: ["-K", "--config", "--engine"], copies: true)),
@@ -137,7 +118,8 @@ extension KnownPrograms {
         (
             [
                 "cp", "mv", "ln", "install", "dd", "tee", "sponge", "ginstall", "objcopy", "shred", "split", "csplit",
-                "iconv", "sort", "shuf", "xxd", "base64", "base32", "uuencode", "uudecode",
+                "iconv", "sort", "shuf", "uniq", "xxd", "base64", "base32", "uuencode", "uudecode", "pv", "buffer",
+                "mbuffer",
             ],
             ProgramPower(isVersatile: true, copies: true)
         ),
@@ -151,7 +133,7 @@ extension KnownPrograms {
         (["rm", "rmdir", "unlink", "truncate", "touch", "mkdir", "mkfifo"], ProgramPower(isVersatile: true)),
         (
             [
-                "chmod", "chown", "chgrp", "chattr", "setcap", "mknod", "usermod", "useradd", "passwd",
+                "chmod", "chown", "chgrp", "chattr", "mknod", "usermod", "useradd", "passwd",
                 "chage",
                 "gpasswd", "groupadd", "adduser", "addgroup", "chcon", "semanage", "setsebool",
             ],
@@ -167,10 +149,12 @@ extension KnownPrograms {
                 "wg-quick", "rsyslogd", "sysctl", "mount", "ldconfig", "debconf-set-selections", "systemd-tmpfiles",
                 "systemd-sysusers", "pppd", "ip6tables-restore", "iptables-legacy-restore", "iptables-nft-restore",
                 "ip6tables-legacy-restore", "ip6tables-nft-restore", "ebtables-restore", "arptables-restore", "ipset",
-                "apt-key", "bpftool", "augtool", "dmsetup",
+                "apt-key", "bpftool", "augtool", "dmsetup", "semodule", "semanage", "auditctl", "trust",
             ],
             ProgramPower(isVersatile: true, runsFiles: true)
         ),
+        // Without files in its words it reads what to do, and with which.
+        (["setcap"], ProgramPower(isVersatile: true, obeysNumbers: true, options: ["-", "-f"])),
         (
             ["setfacl"],
             ProgramPower(
@@ -202,7 +186,8 @@ extension KnownPrograms {
         for name in interpreters {
             powers[name] = ProgramPower(
                 isInterpreter: true, isVersatile: true, runsFiles: clients[name] == nil,
-                runsDirectories: directoryRunners.contains(name), options: clients[name] ?? [])
+                runsDirectories: directoryRunners.contains(name), options: clients[name] ?? [],
+                copies: copyingWrappers.contains(name))
         }
         return powers
     }()

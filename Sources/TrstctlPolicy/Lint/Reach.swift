@@ -100,7 +100,7 @@ struct CopyIndex {
         var byInput: [ConnectorName: [Int]] = [:]
         for plugin in manifest.plugins {
             for (index, grant) in plugin.grants.exec.enumerated() {
-                for copy in grant.withWrapped.compactMap(Copy.init) {
+                for copy in Copy.all(in: grant) {
                     let number = entries.count
                     entries.append(
                         Entry(number: number, copy: copy, command: grant, owner: plugin.name, index: index))

@@ -84,7 +84,7 @@ struct Unpacking {
     }
 
     private static func isCluster(_ word: String, with letter: Character) -> Bool {
-        word.hasPrefix("-") && !word.hasPrefix("--") && word.contains(letter)
+        ShortOptions(word)?.contains(letter) ?? false
     }
 
     private static func directory(_ command: ExecGrant, _ options: [String]) -> PathGrant? {
@@ -134,13 +134,10 @@ private struct TarOptions {
                     continue
                 }
                 if name == word { waiting = [letter] } else { take(letter, argument, name.utf8.count + 1) }
-            } else if word.hasPrefix("-") {
-                for (place, letter) in word.enumerated().dropFirst() {
-                    isAbsolute = isAbsolute || letter == "P"
-                    guard TarOptions.valued.contains(letter) else { continue }
-                    if place + 1 == word.count { waiting = [letter] } else { take(letter, argument, place + 1) }
-                    break
-                }
+            } else if let options = ShortOptions(word)?.read(TarOptions.valued.contains) {
+                isAbsolute = isAbsolute || options.letters.contains("P")
+                guard let value = options.value, let letter = options.letters.last else { continue }
+                if value.isNext { waiting = [letter] } else { take(letter, argument, value.skipped) }
             } else if index == 0 {
                 // As in `tar xfC archive directory`: the values follow in their order.
                 isAbsolute = word.contains("P")

@@ -1,98 +1,65 @@
 import TrstctlSystem
 
 extension ExecGrant {
-    /// The command itself and those that it runs in its turn, at most `maximumWrapped`.
-    ///
-    /// They stand behind a wrapper such as `timeout`, or in the text of a shell; the latter count only as far as they read
-    /// the shell's own input.
-    var withWrapped: [ExecGrant] {
-        var all = [self]
-        var known: Set<ExecGrant> = [self]
-        var next = 0
-        while next < all.count, all.count < ExecGrant.maximumWrapped {
-            for command in all[next].directlyWrapped where known.insert(command).inserted { all.append(command) }
-            next += 1
-        }
-        return Array(all.prefix(ExecGrant.maximumWrapped))
-    }
-
-    /// The most commands in one that are looked at; a shell's text has seldom ten.
-    static let maximumWrapped = 256
-
     /// The arguments as far as the manifest says them.
     var words: [String] { arguments.map { String(decoding: $0.literalPrefix, as: UTF8.self) } }
 
-    private var directlyWrapped: [ExecGrant] {
-        guard KnownPrograms.wraps(program) else { return [] }
+    /// The texts that the command gives to a shell, or is given as one.
+    var shellTexts: [[UInt8]] {
         let texts = words
-        // `timeout -k 9 5 tool`: which word is the program's name is not known, so every one is looked at.
-        let behind = texts.indices.compactMap { index in
-            ExecGrant.named(texts[index], arguments[index...].dropFirst().map(\.bytes))
-        }
-        var known: Set<String> = []
-        var found = behind
-        for script in texts.indices.compactMap({ script(texts, at: $0) }) where known.insert(script).inserted {
-            guard found.count < ExecGrant.maximumWrapped else { break }
-            found += ExecGrant.commands(in: script)
+        let isShell = KnownPrograms.isShell(program)
+        var found: [[UInt8]] = []
+        for (index, word) in texts.enumerated() {
+            for prefix in ["--command=", "--split-string=", "-S"] {
+                if let text = arguments[index].shellText(behind: prefix) { found.append(text) }
+            }
+            if word == "-S" || word == "--split-string", arguments.indices.contains(index + 1) {
+                found.append(arguments[index + 1].shellText)
+            }
+            let isText = !word.hasPrefix("-") && KnownPrograms.readsText(program)
+            if isText, word.contains(where: " \t\n;|&<>".contains) { found.append(arguments[index].shellText) }
+            let isOption = word == "--command" || ShortOptions(word)?.contains("c") ?? false
+            guard isOption else { continue }
+            // `sh -c -e text`: of a shell the text is the first word that is no option.
+            var place = index + (isShell && word.lowercased().hasSuffix("o") ? 2 : 1)
+            while isShell, place < texts.count, texts[place].hasPrefix("-") || texts[place].hasPrefix("+") {
+                place += texts[place].lowercased().hasSuffix("o") ? 2 : 1
+            }
+            if arguments.indices.contains(place) { found.append(arguments[place].shellText) }
         }
         return found
     }
 
-    // What stands behind -c, also in a cluster such as -ec.
-    private func script(_ texts: [String], at index: Int) -> String? {
-        let option = texts[index]
-        if option.hasPrefix("--command=") { return String(option.dropFirst(10)) }
-        let isShort = option.hasPrefix("-") && !option.hasPrefix("--") && option.contains("c")
-        guard isShort || option == "--command", index + 1 < texts.count else { return nil }
-        return texts[index + 1]
-    }
-
-    private static func commands(in script: String) -> [ExecGrant] {
-        // What reads from a pipe or from a file does not read what the connector gives.
-        var known: Set<Substring> = []
-        let pipelines = script.replacing("||", with: ";").split { ";&()`\n".contains($0) }
-        return pipelines.filter { known.insert($0).inserted }.compactMap { pipeline -> ExecGrant? in
-            guard let first = pipeline.split(separator: "|").first, !first.contains("<") else { return nil }
-            let words = first.split { " \t'\"".contains($0) }
-                .drop { $0.contains("=") || ["exec", "then", "else", "do", "if", "!", "{", "$"].contains(String($0)) }
-            guard let name = words.first else { return nil }
-            return named(String(name), words.dropFirst().map { Bytes(String($0.replacing("{", with: "{{"))) })
-        }
-    }
-
-    /// The command of this name, in the directory where the host has programs looked up; nil for a name of which nothing
+    /// The program of this name, in the directory where the host has programs looked up; nil for a name of which nothing
     /// is known.
-    private static func named(_ name: String, _ arguments: @autoclosure () -> [Bytes]) -> ExecGrant? {
+    static func knownProgram(_ name: String) -> AbsolutePath? {
         let isName = !name.isEmpty && !name.hasPrefix("-") && !name.contains("=")
         guard isName, let program = AbsolutePath(loosely: Array((name.contains("/") ? name : "/usr/bin/\(name)").utf8)),
             KnownPrograms.isKnown(program)
         else { return nil }
+        return program
+    }
+
+    /// The command of this name with these arguments.
+    static func named(_ name: String, _ arguments: @autoclosure () -> [Bytes]) -> ExecGrant? {
+        guard let program = knownProgram(name) else { return nil }
         return try? ExecGrant(rule: [program.bytes] + arguments())
     }
 }
 
-extension KnownPrograms {
-    private static let shells: Set<String> = [
-        "sh", "bash", "dash", "ash", "sash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "posh", "yash", "elvish",
-        "rbash",
-    ]
-
-    private static let wrappers: Set<String> = [
-        "busybox", "toybox", "env", "sudo", "su", "sg", "runuser", "doas", "pkexec", "ksu", "setpriv", "capsh",
-        "nsenter", "unshare", "chroot", "setarch", "firejail", "bwrap", "aa-exec", "runcon", "find", "fd", "xargs",
-        "parallel", "nohup", "timeout", "nice", "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit",
-        "softlimit", "setsid", "stdbuf", "time", "watch", "flock", "setlock", "script", "strace", "ltrace", "perf",
-        "valgrind", "rlwrap", "logsave", "multitime", "systemd-run", "start-stop-daemon", "daemonize", "ld.so",
-    ]
-
-    /// True for what runs the program whose name is one of its words.
-    static func wraps(_ program: AbsolutePath) -> Bool { isOne(program, of: wrappers) || isOne(program, of: shells) }
-
-    /// True for a shell.
-    static func isShell(_ program: AbsolutePath) -> Bool { isOne(program, of: shells) }
-}
-
 extension ArgumentPattern {
+    /// The argument as a shell could get it: with a number in place of each hole.
+    fileprivate var shellText: [UInt8] {
+        parts.flatMap { part in
+            if case .text(let text) = part { text } else { [UInt8(ascii: "0")] }
+        }
+    }
+
+    fileprivate func shellText(behind prefix: String) -> [UInt8]? {
+        let text = shellText
+        return text.starts(with: prefix.utf8) ? Array(text.dropFirst(prefix.utf8.count)) : nil
+    }
+
     /// The programs that the words of the argument name when they are looked up in the `PATH` that the host gives to
     /// commands.
     var lookedUp: [PathGrant] {

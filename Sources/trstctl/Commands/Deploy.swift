@@ -77,8 +77,12 @@ extension GlobalOptions {
         var result = self
         result.manifest = manifest ?? outer.manifest
         result.stateDir = stateDir ?? outer.stateDir
-        result.pluginDir = outer.pluginDir + pluginDir
-        result.allowUnpinned = outer.allowUnpinned + allowUnpinned
+        // The parser gives what stands before the name to both.
+        func joined(_ words: [String], _ others: [String]) -> [String] {
+            (words + others).reduce(into: []) { if !$0.contains($1) { $0.append($1) } }
+        }
+        result.pluginDir = joined(outer.pluginDir, pluginDir)
+        result.allowUnpinned = joined(outer.allowUnpinned, allowUnpinned)
         result.json = json || outer.json
         result.verbose = verbose || outer.verbose
         return result

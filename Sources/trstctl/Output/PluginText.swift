@@ -1,4 +1,5 @@
 import TrstctlHost
+import TrstctlSystem
 
 /// Reports about connectors as text.
 enum PluginText {
@@ -82,7 +83,8 @@ enum PluginText {
             lines += target.missing.map { "    NOT APPROVED  \($0)" }
         }
         if report.targets.contains(where: { !$0.missing.isEmpty }) || report.needsKey && !report.needsKeyApproved {
-            lines.append("  next: trstctl plugin pin --approve \(connector.name), if it should have all of this")
+            let approval = NextCommand.trstctl("plugin", "pin", "--approve", connector.name)
+            lines.append("  next: \(approval), if it should have all of this")
         }
         if !report.unused.isEmpty { lines.append("  approved, and asked for by no target") }
         lines += report.unused.map { "    \($0)" }

@@ -17,10 +17,7 @@ struct ProxyTests {
     let log: String
 
     init() throws {
-        pki = try TestPKI()
-        let made = try pki.issue("api.example.test", names: ["api.example.test", "localhost"])
-        server = try PythonServer("https_server", [made.fullchainPath, made.keyPath])
-        authorities = try pki.write("root.pem", pki.root.certificate.pem)
+        (pki, server, authorities) = try RequestFixture.server("api.example.test", "localhost")
         log = "\(pki.directory)/log"
     }
 

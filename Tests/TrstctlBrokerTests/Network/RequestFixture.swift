@@ -1,7 +1,9 @@
 import Foundation
 import Testing
+import TrstctlCrypto
 import TrstctlPolicy
 import TrstctlSystem
+import TrstctlTestSupport
 import TrstctlWire
 
 @testable import TrstctlBroker
@@ -19,6 +21,14 @@ enum RequestFixture {
 
     /// An answer that everybody understands.
     static let fine = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+    /// A server with a certificate for these names, and the file with the authority that verifies it.
+    static func server(_ names: String...) throws -> (pki: TestPKI, server: PythonServer, authorities: String) {
+        let pki = try TestPKI()
+        let made = try pki.issue(names.first ?? "", names: names)
+        let server = try PythonServer("https_server", [made.fullchainPath, made.keyPath])
+        return (pki, server, try pki.write("root.pem", pki.root.certificate.pem))
+    }
 
     /// A scope with these rules of `net.dial`, and a network that asks no name service.
     static func scope(

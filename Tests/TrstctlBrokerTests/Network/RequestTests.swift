@@ -16,10 +16,7 @@ struct RequestTests {
     let base: String
 
     init() throws {
-        pki = try TestPKI()
-        let made = try pki.issue("127.0.0.1", names: ["127.0.0.1", "other.example"])
-        server = try PythonServer("https_server", [made.fullchainPath, made.keyPath])
-        authorities = try pki.write("root.pem", pki.root.certificate.pem)
+        (pki, server, authorities) = try RequestFixture.server("127.0.0.1", "other.example")
         base = "https://127.0.0.1:\(server.port)"
     }
 

@@ -85,10 +85,8 @@ struct SendTests {
     }
 
     @Test func `Over TLS the peer is verified first`() throws {
-        let pki = try TestPKI()
-        let made = try pki.issue("127.0.0.1", names: ["127.0.0.1"])
-        let server = try PythonServer("https_server", [made.fullchainPath, made.keyPath])
-        let authorities = try pki.write("root.pem", pki.root.certificate.pem)
+        let made = try RequestFixture.server("127.0.0.1")
+        let (server, authorities) = (made.server, made.authorities)
         let peer = "127.0.0.1:\(server.port)"
         let scope = try RequestFixture.scope(dial: [peer], read: [authorities])
         func asked(_ options: Wire.TlsOptions?) -> Wire.Reply {

@@ -1,0 +1,65 @@
+import Synchronization
+
+/// How the commands that errors suggest are written, so that they can be pasted into the shell that ran this program.
+///
+/// With options such as `--manifest` the same words without them mean another manifest, another state, other connectors.
+/// What was typed is a fact about the process, and errors are written in every room: hence one value for all of it.
+package enum NextCommand {
+    private static let options = Mutex<[String]>([])
+
+    /// Makes every suggested command end with these options from now on.
+    ///
+    /// - Parameter words: the options as a shell would give them to the program.
+    package static func carry(_ words: [String]) { options.withLock { $0 = words } }
+
+    /// A command to type next.
+    ///
+    /// - Parameter words: the subcommand with its own options and names, one word each.
+    /// - Returns: the command line, with the options that this process was given.
+    package static func trstctl(_ words: String...) -> String { line(words, options: options.withLock(\.self)) }
+
+    /// The command line for a POSIX shell.
+    ///
+    /// - Parameters:
+    ///   - words: what follows the program's name.
+    ///   - options: what follows these.
+    /// - Returns: one printable line.
+    package static func line(_ words: [String], options: [String]) -> String {
+        (["trstctl"] + words + options).map(quoted).joined(separator: " ")
+    }
+
+    /// A word as a shell has to be given it: itself, in single quotes, or in `$'…'` (POSIX.1-2024, section 2.2.4) where a
+    /// character in it would move a cursor or hide something.
+    private static func quoted(_ word: String) -> String {
+        if !word.isEmpty, word.utf8.allSatisfy(isPlain) { return word }
+        guard !word.unicodeScalars.allSatisfy(isVisible) else {
+            return "'" + word.replacing("'", with: #"'\''"#) + "'"
+        }
+        return "$'"
+            + word.unicodeScalars.map { scalar in
+                if scalar == "'" || scalar == "\\" { return "\\\(scalar)" }
+                return isVisible(scalar) ? String(scalar) : String(scalar).utf8.map(octal).joined()
+            }.joined() + "'"
+    }
+
+    // Three digits: a digit that follows is another character.
+    private static func octal(_ byte: UInt8) -> String {
+        let digits = String(byte, radix: 8)
+        return "\\" + String(repeating: "0", count: max(0, 3 - digits.utf8.count)) + digits
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: "/._-+:@%,=".utf8.contains(byte)
+        }
+    }
+
+    private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+        default: true
+        }
+    }
+}
