@@ -249,7 +249,7 @@ struct TargetReconciler: Sendable {
                     + lines.rules.yamlLines.map { "    \($0)" }
                     + lines.undecided.yamlLines.map { "    \($0)  # on the terms (sha256, setuid) that you want" } + [
                         "Nothing was touched. To approve them, add these lines, or type: "
-                            + "trstctl plugin pin --approve \(target.connector.text)"
+                            + NextCommand.trstctl("plugin", "pin", "--approve", target.connector.text)
                     ]).joined(separator: "\n"),
                 isRefusal: true)
         }
@@ -266,7 +266,7 @@ struct TargetReconciler: Sendable {
             summary: "the connector \(target.connector.text) asks for private keys themselves, which is not approved",
             detail: "It asks to receive the key's bytes, not only to have them put in place.\nNothing was touched. To "
                 + "approve it, add this line under plugins: \(target.connector.text):\n    needs_key: true\nor type: "
-                + "trstctl plugin pin --approve \(target.connector.text)",
+                + NextCommand.trstctl("plugin", "pin", "--approve", target.connector.text),
             isRefusal: true)
     }
 

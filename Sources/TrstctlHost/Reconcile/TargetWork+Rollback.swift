@@ -71,7 +71,9 @@ extension TargetWork {
         }
         guard let deployment else { return }
         guard failure.rollback != .failed else {
-            if deployment.hasBegun { failure.add("the next start of trstctl tries again: trstctl recover") }
+            if deployment.hasBegun {
+                failure.add("the next start of trstctl tries again: \(NextCommand.trstctl("recover"))")
+            }
             return
         }
         await ScopeRegistry.workers.run {

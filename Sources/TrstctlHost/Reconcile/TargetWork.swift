@@ -146,8 +146,8 @@ struct TargetWork: Sendable {
         guard denials > 0 else { return }
         report.denials += denials
         report.warnings.append(
-            "\(denials) brokered call\(denials == 1 ? " was" : "s were") denied \(when): trstctl audit --denied "
-                + "--target \(target.name)")
+            "\(denials) brokered call\(denials == 1 ? " was" : "s were") denied \(when): "
+                + NextCommand.trstctl("audit", "--denied", "--target", target.name.text))
     }
 
     private func seal(_ scope: BrokerScope) async -> Bool {
