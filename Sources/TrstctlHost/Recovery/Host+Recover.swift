@@ -20,6 +20,24 @@ extension Host {
         return RecoverReport(try await recovery(state, audit).run(abandoning: Set(abandoned)))
     }
 
+    /// What a plan says has to be recovered, and warns of.
+    ///
+    /// A user who may not look into root's state can look at a plan all the same, as without the audit log.
+    func dueRecoveries() throws(StateError) -> [RecoveryReport] {
+        do throws(StateError) {
+            let due = try Recovery.due(StateDirectory(options.stateDirectory))
+            for report in due { options.log("trstctl", "warning", report.summary) }
+            return due
+        } catch {
+            guard error.isForbidden else { throw error }
+            options.log(
+                "trstctl", "warning",
+                "WHETHER A DEPLOYMENT HAS TO BE RECOVERED IS NOT KNOWN, because this user may not look at the journals: "
+                    + "\(error)")
+            return []
+        }
+    }
+
     func recovery(_ state: StateDirectory, _ audit: AuditLog?) -> Recovery {
         Recovery(state: state, audit: audit) { [log = options.log] text in log("trstctl", "recovery", text) }
     }

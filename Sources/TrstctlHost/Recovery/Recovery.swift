@@ -65,7 +65,9 @@ struct Recovery: Sendable {
         do throws(RecoveryError) {
             return try JournalRecovery.names(in: state.journals)
         } catch {
-            throw StateError(description: "\(error)")
+            throw StateError(
+                description: "\(error)\n  next: see whose it is: ls -ld \(state.journals)",
+                isForbidden: state.hidesJournals)
         }
     }
 

@@ -100,6 +100,9 @@ package struct StateDirectory: Sendable {
     /// Where the journals of runs lie.
     var journals: String { path + "/journal" }
 
+    /// Whether this user, who is not root, may not look at the journals.
+    var hidesJournals: Bool { getuid() != 0 && access(journals, R_OK | X_OK) == -1 && errno == EACCES }
+
     /// Makes the directory of journals and opens it.
     func openJournals() throws(StateError) -> OwnedDescriptor {
         if mkdir(journals, 0o700) == -1 && errno != EEXIST {
