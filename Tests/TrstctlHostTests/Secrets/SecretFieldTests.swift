@@ -174,7 +174,9 @@ struct SecretFieldTests {
         let error = #expect(throws: UsageError.self) { try ConfigOverrides([setting], try manifest()) }
         #expect(error?.description.contains(says) == true, "\(error as Any)")
         #expect(error?.description.contains("hunter2") == false, "\(error as Any)")
-        #expect(throws: UsageError.self) { try ConfigOverrides(["edge.a=1", "edge.a=2"], try manifest()) }
+        #expect(error?.description.contains("\n  next: ") == true, "\(error as Any)")
+        let twice = #expect(throws: UsageError.self) { try ConfigOverrides(["edge.a=1", "edge.a=2"], try manifest()) }
+        #expect(twice?.description.contains("\n  next: ") == true)
     }
 
     @Test("An unknown field has a suggestion")
