@@ -83,8 +83,7 @@ package struct Host: Sendable {
     /// - Returns: a report for each target, in the manifest's order.
     /// - Throws: `ManifestError` or `UsageError`; `StateError` when the run could not be recorded, see `openAudit`.
     package func plan(_ names: [String]) async throws -> RunReport {
-        let due = try Recovery.due(StateDirectory(options.stateDirectory))
-        for report in due { options.log("trstctl", "warning", report.summary) }
+        let due = try dueRecoveries()
         let audit = try openAudit()
         var report = try await run(names, .plan, audit)
         report.recoveries = due

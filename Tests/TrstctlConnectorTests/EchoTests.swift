@@ -145,6 +145,6 @@ struct EchoTests {
         #expect(throws: RawHost.Failure.self) {
             try host.configure("edge", ["crash": .text("configure"), "crash_by": .text(way)])
         }
-        #expect(connector.end().status == (way == "exit" ? 3 : -9))
+        #expect(connector.end().status == (way == "exit" ? 3 : -SIGSEGV))
     }
 }

@@ -234,6 +234,8 @@ struct NGINXTests {
         let status = try status(machine, host)
         #expect(status.code == .permissionDenied)
         #expect(status.fix == "add the grant")
+        // The host's clause becomes a sentence.
+        #expect(status.message.hasSuffix("no grant covers it. The files are as they were."), "\(status.message)")
         #expect(machine.files["/c"]?.content == "OLD\n")
         #expect(machine.files["/k"]?.content == "OLDKEY\n")
     }

@@ -36,6 +36,30 @@ struct PinTests {
         #expect(applied.connectors.first?.warnings == [])
     }
 
+    @Test func `A build that does not keep a secret is refused, until it is approved; and is told nothing then`()
+        async throws
+    {
+        let fixture = try PinFixture()
+        let word = try fixture.scratch.write("word-of-mouth\n", to: "word", mode: 0o600)
+        let path = fixture.scratch.file("out/x")
+        // To echo, `write_text` is an open field: it stands for one that the build before kept as a secret.
+        let before = "sha256: [\"\(String(repeating: "0", count: 64))\"]\ngrants: { fs.write: [\(path)] }"
+        try fixture.write(config: "write_path: \(path), write_text: { file: \(word) }", plugin: before)
+        let text = fixture.text
+        let error = await #expect(throws: PinRefusal.self) { try await fixture.host().pinPlugins(["echo"]) }
+        #expect(error?.unkept == ["one.write_text"] && error?.difference.isEmpty == true)
+        #expect(error?.description.contains("! one.write_text is given by reference") == true)
+        #expect(error?.description.contains("do not use this build") == true)
+        #expect(error?.description.contains("--approve") == false)
+        #expect(fixture.text == text)
+
+        let report = try #require(try await fixture.host().pinPlugins(["echo"], PinMode(isApproving: true)).first)
+        #expect(report.changed && report.warnings.contains { $0.contains("does not keep the field as a secret") })
+        let applied = try await fixture.host().apply([])
+        #expect(applied.targets.first?.outcome == .failed && applied.targets.first?.stage == .configuration)
+        #expect(!"\(applied)".contains("word-of-mouth"))
+    }
+
     @Test func `A build that asks for more is refused with the difference, until it is approved`() async throws {
         let fixture = try PinFixture()
         let (first, second) = (fixture.scratch.file("out/x"), fixture.scratch.file("out/state"))

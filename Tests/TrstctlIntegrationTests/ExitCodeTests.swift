@@ -86,12 +86,13 @@ struct ExitCodeTests {
     }
 
     @Test(
-        "A connector that crashes in a deployment fails the target with its last words, and nothing is left half done")
-    func crash() async throws {
-        let site = try EchoSite(config: ["crash": "deploy", "crash_by": "exit"])
+        "A connector that crashes in a deployment fails the target with its last words, and nothing is left half done",
+        arguments: [("exit", "exit status 3"), ("signal", "signal 11"), ("trap", "signal ")])
+    func crash(way: String, ending: String) async throws {
+        let site = try EchoSite(config: ["crash": "deploy", "crash_by": way])
         let outcome = try await site.command.run("apply")
         #expect(outcome.code == 1, "\(outcome)")
-        #expect(outcome.output.contains("exit status 3"), "\(outcome)")
+        #expect(outcome.output.contains(ending), "\(outcome)")
         #expect(site.files == [])
     }
 

@@ -25,7 +25,9 @@ struct LostOutputTests {
         "On a full disk every command ends with 5 and says so",
         arguments: ["plan", "plan --detailed-exitcode", "plan --json", "plugin list", "version", "audit", "--help"])
     func full(_ words: String) async throws {
-        let outcome = try await run(EchoSite(), words, ">/dev/full")
+        let site = try EchoSite()
+        try site.command.scratch.makeDirectory("state", mode: 0o700)
+        let outcome = try await run(site, words, ">/dev/full")
         #expect(outcome.code == 5, "\(outcome)")
         #expect(outcome.errors.contains("No space left on device"), "\(outcome)")
     }

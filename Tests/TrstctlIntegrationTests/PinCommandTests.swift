@@ -38,6 +38,8 @@ struct PinCommandTests {
         #expect(second.code == 0, "\(second)")
         #expect(try second.json([PinReport].self).map(\.changed) == [false])
         #expect(try FileStamp(site.command.manifest) == before)
+        let third = try await site.command.run("plugin", "pin", "echo")
+        #expect(third.output.contains("sha256  \(digest)") && !third.output.contains("->"), "\(third)")
 
         #expect(try await site.command.run("apply").code == 0)
         #expect(try await site.command.run("plugin", "verify").code == 0)

@@ -87,6 +87,8 @@ struct LintSecretTests {
     static let places: [(rule: String, code: LintCode)] = [
         ("/etc/credstore/f5", .writesCredential), ("/run/credentials/x.service/f5", .writesCredential),
         ("/run/secrets/f5", .writesCredential), ("/etc/ssl/certs/ca-certificates.crt", .writesTrust),
+        ("/etc/ssl/certs/5ad8a5d6.0", .writesTrust), ("/etc/pki/tls/certs/5ad8a5d6.r12", .writesTrust),
+        ("/etc/ssl/certs/java/cacerts", .writesTrust), ("/var/lib/ca-certificates/openssl/x.pem", .writesTrust),
         ("/etc/ssl/", .writesTrust), ("/usr/local/share/ca-certificates/x.crt", .writesTrust),
         ("/etc/hosts", .writesTrust), ("/etc/resolv.conf", .writesTrust), ("/etc/dbus-1/", .writesSystemd),
         ("/etc/init.d/x", .writesSystemd), ("/etc/fstab", .writesSystemd), ("/run/udev/rules.d/x", .writesHook),
@@ -105,7 +107,9 @@ struct LintSecretTests {
 
     @Test func `Where servers keep their certificates is nothing to warn of`() throws {
         for path in [
-            "/etc/ssl/certs/www.pem", "/etc/ssl/private/www.key", "/etc/pki/tls/certs/www.crt", "/etc/nginx/a.crt",
+            "/etc/ssl/certs/www.pem", "/etc/ssl/certs/5ad8a5d6.pem", "/etc/ssl/certs/5ad8a5d6.r",
+            "/etc/nginx/5ad8a5d6.0",
+            "/etc/ssl/certs/www.mine.0", "/etc/ssl/private/www.key", "/etc/pki/tls/certs/www.crt", "/etc/nginx/a.crt",
         ] {
             #expect(try codes(LintSample.plugin(read: [path], write: [path])) == [], "\(path)")
         }

@@ -16,7 +16,7 @@ struct Echo: Connector {
         .integer("fail_times", default: 0, help: "Let only the first so many deployments fail; 0 means all."),
         .integer("sleep_ms", default: 0, help: "Wait so many milliseconds in a deployment."),
         .text("crash", help: "Crash in `configure`, `read`, `deploy`, or `idle` after a deployment."),
-        .text("crash_by", default: "trap", help: "How to crash: `trap`, `exit` (status 3), `signal` (SIGKILL)."),
+        .text("crash_by", default: "trap", help: "How to crash: `trap`, `exit` (status 3), `signal` (SIGSEGV)."),
         .integer("junk_stdout", default: 0, help: "Print so many bytes of junk on stdout and stderr."),
         .path("write_path", help: "Write this file in a deployment."),
         .text("write_text", default: "echo\n", help: "What to write to `write_path`."),

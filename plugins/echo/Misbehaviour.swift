@@ -27,7 +27,8 @@ enum Misbehaviour {
         guard config.textIfSet("crash") == place else { return }
         switch config.textIfSet("crash_by") {
         case "exit": exit(3)
-        case "signal": kill(getpid(), SIGKILL)
+        // A confined process may signal nobody, not even itself: the processor does it.
+        case "signal": UnsafeMutableRawPointer(bitPattern: 8)?.storeBytes(of: 0, as: UInt8.self)
         default: fatalError("echo was told to crash in \(place)")
         }
     }

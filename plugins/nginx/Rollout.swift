@@ -102,11 +102,13 @@ struct Rollout {
     private func restored(_ error: ConnectorError, _ host: borrowing Host) -> ConnectorError {
         guard !written.isEmpty, error.code != .cancelled else { return error }
         var result = error
+        // The host's messages are clauses, the connector's are sentences.
+        let ending = result.message.hasSuffix(".") ? "" : "."
         do throws(ConnectorError) {
             try host.revert(paths: written)
-            result.message += " The files are as they were."
+            result.message += "\(ending) The files are as they were."
         } catch {
-            result.message += " The files could not be put back: \(error.message)"
+            result.message += "\(ending) The files could not be put back: \(error.message)"
         }
         return result
     }

@@ -174,9 +174,9 @@ extension BrokerScope {
         let complete = request
         return try recorded("Token", "\(request.method.text) \(request.url.shown)") { record throws(EffectError) in
             let ticket = try dialTicket(.dial(complete.url.address), &record)
-            let peer = try CheckedPeer(ticket, isPlain: !complete.url.isSecure, network, patience)
+            let peer = try CheckedPeer(ticket, isPlain: !complete.url.isSecure, proxy: proxy, network, patience)
             let answer = try HTTPExchange.run(complete, peer, network, patience)
-            record.reason = "status \(answer.status)"
+            record.reason = "status \(answer.status)" + (peer.proxy.map { ", proxy \($0.address)" } ?? "")
             record.bytes = answer.body.count
             guard answer.status == 200 else {
                 throw EffectError(

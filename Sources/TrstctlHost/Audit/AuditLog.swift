@@ -49,7 +49,7 @@ final class AuditLog: Sendable {
             state = Mutex(State(file: try AuditFile(directory, limit: limit, calls)))
         } catch {
             throw error.adding(
-                "the audit log cannot be written: ", ": mend this, or name another directory with --state-dir")
+                "the audit log cannot be written: ", "\n  next: mend this, or name another directory with --state-dir")
         }
     }
 

@@ -1,21 +1,47 @@
 import Glibc
+import TrstctlPolicy
 import TrstctlSystem
 
 extension Host {
     /// Reads the audit log, the oldest line first.
     ///
-    /// - Throws: `StateError` when there is a log that cannot be read.
-    package func audit(_ query: AuditQuery) throws(StateError) -> AuditResult {
+    /// - Throws: `StateError` when there is a log that cannot be read, or no such directory as was named; `UsageError` for
+    ///   a target that neither the log nor the manifest knows.
+    package func audit(_ query: AuditQuery) throws -> AuditResult {
         let directory = StateDirectory(options.stateDirectory).path
         var scan = AuditScan(query)
         var warnings: [String] = []
-        for file in try AuditReader.open(directory) {
+        let files = try AuditReader.open(directory)
+        if files.isEmpty {
+            guard options.stateDirectory == nil || access(directory, F_OK) == 0 else {
+                throw StateError(
+                    description: "there is no directory \(printable(directory)), so no audit log"
+                        + "\n  next: name the directory that apply used with --state-dir")
+            }
+            warnings.append("there is no audit log in \(printable(directory)) yet; --state-dir names another directory")
+        }
+        for file in files {
             scan.add(try file.content())
             warnings += file.warning.map { [$0] } ?? []
         }
+        if let target = query.target, !scan.hasTarget { try checkTarget(target, scan.targets) }
         var result = scan.result
         result.warnings = warnings
         return result
+    }
+
+    /// Refuses a target of which there can be no lines: a mistyped one would look like one that nothing happened to.
+    private func checkTarget(_ name: String, _ logged: Set<String>) throws(UsageError) {
+        let manifest = (try? manifestIfThere())?.manifest
+        let known = logged.union(manifest?.targets.map(\.name.text) ?? [])
+        guard !known.contains(where: { $0.utf8.elementsEqual(name.utf8) }) else { return }
+        let names = known.sorted()
+        let meant = suggestion(for: Array(name.utf8), among: names).map { "; did you mean \"\($0)\"?" }
+        let some = names.prefix(20).joined(separator: ", ") + (names.count > 20 ? ", …" : "")
+        throw UsageError(
+            "neither the audit log nor the manifest has a target \"\(printable(name))\""
+                + (meant ?? (names.isEmpty ? "" : "; they have: \(some)"))
+                + "\n  next: trstctl audit, without --target, shows what was recorded")
     }
 }
 
@@ -43,7 +69,7 @@ final class AuditReader {
             guard last?.status.st_ino == current?.status.st_ino else { continue }
             return files + [current].compactMap(\.self)
         }
-        throw StateError(description: "\(path) is another file again and again: see what replaces it")
+        throw StateError(description: "\(path) is another file again and again\n  next: see what replaces it")
     }
 
     /// Opens a file; nil when there is none.
@@ -58,7 +84,7 @@ final class AuditReader {
         var found = stat()
         guard fstat(file.raw, &found) == 0 else { throw AuditReader.failure(.last("fstat", path)) }
         guard found.st_mode & S_IFMT == S_IFREG else {
-            throw StateError(description: "\(path) is no regular file, so no audit log: see who put it there")
+            throw StateError(description: "\(path) is no regular file, so no audit log\n  next: see who put it there")
         }
         status = found
     }
@@ -98,6 +124,6 @@ final class AuditReader {
     }
 
     private static func failure(_ error: SystemError) -> StateError {
-        StateError(error).adding("", ": see whose it is, or name another directory with --state-dir")
+        StateError(error).adding("", "\n  next: see whose it is, or name another directory with --state-dir")
     }
 }

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import TrstctlPolicy
 import TrstctlSystem
 
 /// What to show of the audit log.
@@ -52,8 +53,15 @@ package struct AuditScan {
     /// How many lines about connectors are kept for a target that may come after them.
     private static let maximumWaiting = 10_000
 
+    /// The most names of targets that are kept, to say which ones there are.
+    private static let maximumTargets = 1_000
+
     private let query: AuditQuery
     private var place = 0
+    /// Whether a line names the target that is asked for.
+    private(set) var hasTarget = false
+    /// The targets that lines name, not more than can be shown.
+    private(set) var targets: Set<String> = []
     private var damagedLines = 0
     /// The newest of what is asked for, by connector.
     private var found: [String: [Line]] = [:]
@@ -124,7 +132,11 @@ package struct AuditScan {
         guard let target = query.target else { return isShown ? keep(line) : () }
         let work = Work(run: record.run, connector: record.connector)
         if let named = record.target {
-            guard named.utf8.elementsEqual(target.utf8) else { return }
+            guard named.utf8.elementsEqual(target.utf8) else {
+                if targets.count < AuditScan.maximumTargets, named.utf8.count <= 63 { targets.insert(printable(named)) }
+                return
+            }
+            hasTarget = true
             if works.insert(work).inserted, let before = waiting.removeValue(forKey: work) {
                 waitingCount -= before.count
                 for line in before { keep(line) }

@@ -43,13 +43,12 @@ extension Host {
         let audit = try requiredAudit()
         defer { finish(audit) }
         let pool = makePool(audit: audit, loaded)
-        let (report, declared, needsKey, warnings) = try await EventLoop.run {
+        let (report, asked, warnings) = try await EventLoop.run {
             do {
                 let connector = try await pool.connector(name, isAsking: true)
-                let (declared, warnings) = await Host.declarations(connector, name, loaded)
+                let (asked, warnings) = await Host.declarations(connector, name, loaded)
                 await pool.stopAll()
-                let needsKey = connector.session.hello.description?.needsKey ?? false
-                return (connector.report, declared, needsKey, warnings)
+                return (connector.report, asked, warnings)
             } catch {
                 await pool.stopAll()
                 throw error
@@ -57,7 +56,9 @@ extension Host {
         }
         do {
             guard let digest = SHA256Digest(hex: report.sha256) else { throw UsageError("no digest of \(name.text)") }
-            let pinning = Pinning(name: name, digest: digest, declared: declared, needsKey: needsKey, mode: mode)
+            let pinning = Pinning(
+                name: name, digest: digest, declared: asked.grants, needsKey: asked.needsKey, unkept: asked.unkept,
+                mode: mode)
             return try write(pinning, report, warnings, loaded.manifest.plugin(name), file, audit)
         } catch {
             audit.write(AuditRecord(refusalOf: report, code: ReasonCode(error).description, "\(error)", run: audit.run))
@@ -65,17 +66,27 @@ extension Host {
         }
     }
 
-    /// What the connector declares for all targets of the manifest that name it.
+    /// What a connector asks for, for all targets of the manifest that name it.
+    private struct Asked: Sendable {
+        var grants = GrantSet()
+        var needsKey = false
+        var unkept: [String] = []
+    }
+
     private static func declarations(
         _ connector: RunningConnector, _ name: ConnectorName, _ loaded: LoadedManifest
-    ) async -> (GrantSet, [String]) {
-        var all = GrantSet()
+    ) async -> (Asked, [String]) {
+        let description = connector.session.hello.description
+        var asked = Asked(needsKey: description?.needsKey ?? false)
         var warnings: [String] = []
         let targets = loaded.manifest.targets.filter { $0.connector == name }
         if targets.isEmpty { warnings.append("no target names this connector yet, so no grants were written") }
         for target in targets {
+            asked.unkept += ConfigResolution.unkept(target, schema: description?.config ?? []).map {
+                "\(target.name.text).\(printable($0))"
+            }
             do {
-                all = all.joined(
+                asked.grants = asked.grants.joined(
                     try await ConnectorDeclaration.declare(
                         target, connector, directory: loaded.directory, timeout: 10_000
                     ).grants)
@@ -83,7 +94,8 @@ extension Host {
                 warnings.append("target \(target.name.text): \(error)")
             }
         }
-        return (all.normalised, warnings)
+        asked.grants = asked.grants.normalised
+        return (asked, warnings)
     }
 
     /// Writes what was found into the manifest, if the operator's approval covers it and can be recorded.
@@ -135,6 +147,8 @@ struct Pinning {
     let declared: GrantSet
     /// Whether it asks for private keys themselves.
     var needsKey = false
+    /// The fields that targets give by reference and that this build does not keep as secrets, as `target.field`.
+    var unkept: [String] = []
     let mode: PinMode
 
     /// What the connector asks for beyond what is approved, on the terms on which its programs are.
@@ -150,16 +164,18 @@ struct Pinning {
     ///
     /// Private keys are never approved in passing, not even by the first pin.
     ///
-    /// - Throws: `PinRefusal` when the connector asks for more than is approved, and nothing says to approve it, or the
-    ///   terms of what is approved do not tell on which terms to.
+    /// - Throws: `PinRefusal` when the connector asks for more than is approved, or does not keep a field as a secret that
+    ///   is given by reference, and nothing says to approve it; or when the terms of what is approved do not tell on
+    ///   which terms to.
     func change(_ before: Plugin?) throws(PinRefusal) -> PinChange {
         let (added, undecided) = added(to: before)
         let isFirst = before?.isBlank ?? true
         let asksForKey = asksForNewKey(before)
-        guard undecided.isEmpty, mode.isApproving || (!asksForKey && (isFirst || added.isEmpty)) else {
+        let isCovered = !asksForKey && (isFirst || (added.isEmpty && unkept.isEmpty))
+        guard undecided.isEmpty, mode.isApproving || isCovered else {
             throw PinRefusal(
                 connector: name, digest: digest, pinned: before?.pins ?? [], difference: added.lines,
-                undecided: undecided.lines, asksForKey: asksForKey)
+                undecided: undecided.lines, asksForKey: asksForKey, unkept: unkept)
         }
         let grants = (before?.grants ?? GrantSet()).joined(added)
         var change = PinChange(

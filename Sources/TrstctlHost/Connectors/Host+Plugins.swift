@@ -67,7 +67,7 @@ extension Host {
 
     /// Verifies connectors as a start would, without starting them.
     ///
-    /// - Parameter names: which; empty means all that the manifest pins.
+    /// - Parameter names: which; empty means all that stand under `plugins:`, pinned or not.
     /// - Returns: a report for each.
     /// - Throws: `ManifestError` or `UsageError`.
     package func verifyPlugins(_ names: [String]) throws -> [PluginReport] {

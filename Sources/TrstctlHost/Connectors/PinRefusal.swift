@@ -14,13 +14,21 @@ package struct PinRefusal: Error, Sendable, CustomStringConvertible {
     package var undecided: [GrantSet.Line] = []
     /// Whether it asks for private keys themselves, and that is not approved.
     package var asksForKey = false
+    /// The fields that are given by reference and that it does not keep as secrets, as `target.field`.
+    package var unkept: [String] = []
 
     package var description: String {
-        var lines = ["the connector \(connector) asks for more than is approved: nothing was written"]
+        let asksForMore = asksForKey || !(difference + undecided).isEmpty
+        var lines = [
+            "the connector \(connector) "
+                + (asksForMore ? "asks for more than is approved" : "does not keep secrets that are given to it")
+                + ": nothing was written"
+        ]
         lines += pinned.map { "  pinned:  \($0)" }
         lines.append("  found:   \(digest)")
         lines += (difference + undecided).map { "  + \($0)" }
         if asksForKey { lines.append("  + needs_key: true (it would receive private keys themselves)") }
+        lines += unkept.map { "  ! \($0) is given by reference, and this build does not keep it as a secret" }
         lines.append("An update that suddenly asks for more is what a stolen one looks like.")
         guard undecided.isEmpty else {
             lines.append(
@@ -31,8 +39,15 @@ package struct PinRefusal: Error, Sendable, CustomStringConvertible {
                     + "with the terms that you want, then \(NextCommand.trstctl("plugin", "pin", connector.text))")
             return lines.joined(separator: "\n")
         }
-        let approval = NextCommand.trstctl("plugin", "pin", "--approve", connector.text)
-        lines.append("  next:    \(approval), if it should have all of this")
+        if !unkept.isEmpty {
+            lines.append(
+                "  next:    do not use this build, if the one before kept these fields as secrets; if their values are "
+                    + "public, write these into the manifest")
+        }
+        if asksForMore {
+            let approval = NextCommand.trstctl("plugin", "pin", "--approve", connector.text)
+            lines.append("  next:    \(approval), if it should have all of this")
+        }
         return lines.joined(separator: "\n")
     }
 }

@@ -113,8 +113,8 @@ package struct FindingReport: Codable, Hashable, Sendable {
         message = pin.cause
     }
 
-    /// Whether it is about a pin.
-    var isBadPin: Bool { code == ManifestError.Code.badPin.rawValue }
+    /// Whether it is about a pin that is none.
+    package var isBadPin: Bool { code == ManifestError.Code.badPin.rawValue }
 
     /// What the operator can do.
     var nextStep: String {

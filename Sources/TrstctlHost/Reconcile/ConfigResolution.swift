@@ -60,7 +60,7 @@ enum ConfigResolution {
             let setting = settings.first { same($0.field, field.name) }?.value
             if field.secret {
                 try resolve(field, given, setting, input?.origins, &config)
-            } else if let value = try open(field, given, setting, input?.origins, directory) {
+            } else if let value = try open(field, given, setting, target, directory) {
                 config.entries.append(Wire.ConfigEntry(name: field.name, value: value))
             } else if field.required {
                 throw missing(field, "")
@@ -69,22 +69,39 @@ enum ConfigResolution {
         return config
     }
 
+    /// The fields that the manifest gives a target by reference, and that its connector does not keep as secrets.
+    ///
+    /// - Parameters:
+    ///   - target: as the manifest has it.
+    ///   - schema: as the connector declared it.
+    /// - Returns: their names, in the manifest's order.
+    static func unkept(_ target: Target, schema: [Wire.ConfigField]) -> [String] {
+        target.config.filter { entry in
+            guard case .reference = entry.value else { return false }
+            return schema.contains { same($0.name, entry.key) && !$0.secret }
+        }.map(\.key)
+    }
+
     /// A field that the connector is told.
+    ///
+    /// What stands behind a reference is a secret, whatever the connector calls the field: which fields it keeps is
+    /// only what this build says, and the next one may say otherwise.
     private static func open(
         _ field: Wire.ConfigField, _ given: ConfigValue?, _ setting: ConfigOverrides.Setting.Value?,
-        _ origins: SecretOrigins?, _ directory: AbsolutePath
+        _ target: Target, _ directory: AbsolutePath
     ) throws(ConfigError) -> Wire.ConfigValue? {
-        switch setting {
-        case .text(let text): return try value(typed(text, field), field, directory)
-        case .origin(let origin):
-            let bytes = try fetch(origin, field, origins)
-            guard let text = bytes.text else {
-                throw ConfigError(description: "config field \"\(field.name)\": what \(origin) holds is not UTF-8")
-            }
-            return try value(typed(text, field), field, directory)
-        case nil: break
+        switch (setting, given) {
+        case (.text(let text)?, _): return try value(typed(text, field), field, directory)
+        case (.origin?, _), (nil, .reference?):
+            throw ConfigError(
+                description: "config field \"\(field.name)\" is given by reference, and this build of connector "
+                    + "\(target.connector.text) does not keep the field as a secret; nothing was fetched or told\n"
+                    + "If it did before, do not run this build.\n"
+                    + "If the value is public, write it, or let the shell put it there: "
+                    + "--connector-config \(target.name.text).\(field.name)=\"$VALUE\"")
+        case (nil, let given?): return try value(given, field, directory)
+        case (nil, nil): break
         }
-        if let given { return try value(given, field, directory) }
         guard let fallback = field.defaultValue, fallback.kind != nil else { return nil }
         guard isDefault(fallback, of: field.type) else {
             throw ConfigError(
@@ -212,9 +229,6 @@ enum ConfigResolution {
             return Wire.ConfigValue(kind: .list(Wire.StringList(values: values)))
         case (.path, .string(let text)):
             return Wire.ConfigValue(kind: .text(try path(text, field.name, directory)))
-        case (_, .reference):
-            throw ConfigError(
-                description: "config field \"\(field.name)\" is no secret: write its value into the manifest")
         default:
             throw ConfigError(
                 description: "config field \"\(field.name)\" must be \(typeName(field.type)), not \(kindName(given))")

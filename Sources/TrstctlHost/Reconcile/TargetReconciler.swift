@@ -202,6 +202,24 @@ struct TargetReconciler: Sendable {
                 detail: "\(audit.cannotRecord("nothing was changed"))")
         }
         try await work.apply(&report, live: live.fingerprint)
+        guard !report.isProven, report.changes.isEmpty else { return }
+        try await checkEffect(work, &report)
+    }
+
+    /// A deployment in which the host changed nothing and proved nothing is one when Read finds it, and otherwise none.
+    private func checkEffect(_ work: TargetWork, _ report: inout TargetReport) async throws(Failure) {
+        let live = try await work.read(&report)
+        let expected = work.credential.fingerprint
+        guard live.fingerprint == expected || (live.isInSync && live.fingerprint.isEmpty) else {
+            throw Failure(
+                stage: .apply, code: ReasonCode(.changedNothing),
+                summary: "the connector reports success, but changed nothing",
+                detail:
+                    "Neither its rehearsal nor its deployment asked the host to change anything, no probe is configured "
+                    + "that could prove it, and it does not find the credential live afterwards.\n"
+                    + "expected fingerprint \(expected)\nfound    "
+                    + (live.fingerprint.isEmpty ? "none" : live.fingerprint) + "\nThis is a bug of the connector.")
+        }
     }
 
     private func loadCredential(_ target: Target) async throws(Failure) -> Credential {

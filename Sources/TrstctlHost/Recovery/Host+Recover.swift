@@ -1,3 +1,5 @@
+import TrstctlPolicy
+
 extension Host {
     /// Undoes what earlier runs left half done, and nothing else.
     ///
@@ -12,15 +14,40 @@ extension Host {
         let known = Set(try Recovery.interrupted(state))
         for name in abandoned where !known.contains(name) {
             throw UsageError(
-                "there is no interrupted deployment to \"\(name)\"; there are: "
-                    + (known.isEmpty ? "none" : known.sorted().joined(separator: ", ")))
+                "there is no interrupted deployment to \"\(printable(name))\"; there are: "
+                    + (known.isEmpty ? "none" : known.sorted().joined(separator: ", "))
+                    + (known.isEmpty
+                        ? "\n  next: leave --abandon away: there is nothing to recover"
+                        : "\n  next: name one of these, or undo what can be undone first: trstctl recover"))
         }
         let audit = try requiredAudit()
         defer { finish(audit) }
-        return RecoverReport(try await recovery(state, audit).run(abandoning: Set(abandoned)))
+        var recovery = recovery(state, audit)
+        // They are the result; nobody has to hear them twice.
+        recovery.announce = { _ in }
+        return RecoverReport(try await recovery.run(abandoning: Set(abandoned)))
+    }
+
+    /// What a plan says has to be recovered, and warns of.
+    ///
+    /// A user who may not look into root's state can look at a plan all the same, as without the audit log.
+    func dueRecoveries() throws(StateError) -> [RecoveryReport] {
+        do throws(StateError) {
+            let due = try Recovery.due(StateDirectory(options.stateDirectory))
+            for report in due { options.log("trstctl", "warning", report.summary) }
+            return due
+        } catch {
+            guard error.isForbidden else { throw error }
+            options.log(
+                "trstctl", "warning",
+                "WHETHER A DEPLOYMENT HAS TO BE RECOVERED IS NOT KNOWN, because this user may not look at the journals: "
+                    + "\(error)")
+            return []
+        }
     }
 
     func recovery(_ state: StateDirectory, _ audit: AuditLog?) -> Recovery {
-        Recovery(state: state, audit: audit) { [log = options.log] text in log("trstctl", "recovery", text) }
+        let log = { @Sendable [log = options.log] (text: String) in log("trstctl", "recovery", text) }
+        return Recovery(state: state, audit: audit, log: log, announce: log)
     }
 }

@@ -11,8 +11,10 @@ import TrstctlWire
 struct Recovery: Sendable {
     let state: StateDirectory
     let audit: AuditLog?
-    /// Gets a sentence about each deployment.
+    /// Gets what goes wrong besides.
     let log: @Sendable (String) -> Void
+    /// Gets a sentence about each deployment, and what was done.
+    var announce: @Sendable (String) -> Void
 
     /// What has to be recovered, without doing it, and without the lock.
     static func due(_ state: StateDirectory) throws(StateError) -> [RecoveryReport] {
@@ -65,7 +67,9 @@ struct Recovery: Sendable {
         do throws(RecoveryError) {
             return try JournalRecovery.names(in: state.journals)
         } catch {
-            throw StateError(description: "\(error)")
+            throw StateError(
+                description: "\(error)\n  next: see whose it is: ls -ld \(state.journals)",
+                isForbidden: state.hidesJournals)
         }
     }
 
@@ -172,7 +176,7 @@ struct Recovery: Sendable {
     }
 
     private func note(_ report: RecoveryReport, _ deployment: InterruptedDeployment) {
-        log(report.summary + (report.detail.isEmpty ? "" : "\n" + report.detail))
+        announce(report.summary + (report.detail.isEmpty ? "" : "\n" + report.detail))
         guard let audit else { return }
         var record = AuditRecord(
             .recovery, run: audit.run, connector: report.connector, outcome: report.outcome.rawValue)

@@ -53,16 +53,21 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
         case .rolledBack:
             restored.isEmpty
                 ? "the deployment to \(target) was interrupted; its files were as before"
-                : "the deployment to \(target) was interrupted; \(restored.count) files were put back"
+                : "the deployment to \(target) was interrupted; "
+                    + (restored.count == 1 ? "1 file was put back" : "\(restored.count) files were put back")
         case .changedMeanwhile:
             "the deployment to \(target) was interrupted; "
                 + [
                     foreign.isEmpty
-                        ? nil : "\(foreign.count) of its files were changed by somebody since, and stay: apply again",
+                        ? nil
+                        : "\(foreign.count) of its files \(foreign.count == 1 ? "was" : "were") changed by somebody since, and "
+                            + "\(foreign.count == 1 ? "stays" : "stay"): apply again",
                     setAside.isEmpty
                         ? nil
-                        : "\(setAside.count) files that somebody changed since were set aside: copy them back before the "
-                            + "next apply",
+                        : (setAside.count == 1
+                            ? "1 file that somebody changed since was set aside: copy it back before the next apply"
+                            : "\(setAside.count) files that somebody changed since were set aside: copy them back before "
+                                + "the next apply"),
                 ].compactMap(\.self).joined(separator: "; ")
         case .failed:
             "ROLLBACK FAILED: the deployment to \(target) was interrupted and could not be undone; "

@@ -28,14 +28,19 @@ struct ConfigOverrides: Sendable {
     ///   - manifest: whose targets and connectors they name; a name that is both is the target.
     /// - Throws: `UsageError`, which shows what stands before the `=` and nothing behind it.
     init(_ texts: [String], _ manifest: Manifest) throws(UsageError) {
-        guard texts.count <= 256 else { throw UsageError("--connector-config: \(texts.count) times, at most 256") }
+        guard texts.count <= 256 else {
+            throw UsageError(
+                "--connector-config: \(texts.count) times, at most 256\n"
+                    + "  next: write what lasts into the manifest, under config: of its target")
+        }
         for text in texts {
             guard let equals = text.utf8.firstIndex(of: UInt8(ascii: "=")),
                 let dot = text[..<equals].utf8.lastIndex(of: UInt8(ascii: "."))
             else {
                 throw UsageError(
                     "--connector-config takes TARGET.FIELD=VALUE or CONNECTOR.FIELD=VALUE; "
-                        + "VALUE is a value, env:NAME, file:PATH, fd:N, cmd:PROGRAM WORDS or credential:NAME")
+                        + "VALUE is a value, env:NAME, file:PATH, fd:N, cmd:PROGRAM WORDS or credential:NAME\n"
+                        + "  next: write it like this: --connector-config edge.password=file:/run/secrets/edge")
             }
             let name = String(text[..<dot])
             let place = "--connector-config \(printable(String(text[..<equals])))"
@@ -43,7 +48,9 @@ struct ConfigOverrides: Sendable {
                 field: String(text[text.index(after: dot)..<equals]),
                 value: try ConfigOverrides.value(String(text[text.index(after: equals)...]), place))
             guard !setting.field.isEmpty, setting.field.utf8.count <= 63 else {
-                throw UsageError("\(place): expected the name of a field behind the last point")
+                throw UsageError(
+                    "\(place): expected the name of a field behind the last point\n"
+                        + "  next: trstctl plugin inspect CONNECTOR lists the fields")
             }
             try add(setting, to: name, manifest, place)
         }
@@ -56,7 +63,10 @@ struct ConfigOverrides: Sendable {
         do throws(SecretOriginError) {
             return try SecretOrigin.parse(text).map { .origin($0) } ?? .text(text)
         } catch {
-            throw UsageError("\(place): \(error)")
+            throw UsageError(
+                "\(place): \(error)\n"
+                    + "  next: VALUE is env:NAME, file:PATH, fd:N, cmd:PROGRAM WORDS or credential:NAME; value:TEXT for a text "
+                    + "that begins like one of these")
         }
     }
 
@@ -76,9 +86,12 @@ struct ConfigOverrides: Sendable {
             throw UsageError(
                 "\(place): the manifest has no target and no connector of a target \"\(printable(name))\"; "
                     + (meant.map { "did you mean \"\($0)\"?" }
-                        ?? "it has: \(known.isEmpty ? "none" : known.joined(separator: ", "))"))
+                        ?? "it has: \(known.isEmpty ? "none" : known.joined(separator: ", "))")
+                    + "\n  next: name one of these, or add it under targets: in the manifest")
         }
-        guard !isTaken else { throw UsageError("\(place): the field is set twice") }
+        guard !isTaken else {
+            throw UsageError("\(place): the field is set twice\n  next: set it once")
+        }
     }
 
     /// What is set for a target; a setting of the target beats one of its connector.

@@ -78,7 +78,8 @@ package struct StateDirectory: Sendable {
         guard number >= 0 else {
             throw StateError(
                 description:
-                    "\(SystemError.last("open", file)): see whose it is, or name another directory with --state-dir")
+                    "\(SystemError.last("open", file))\n  next: see whose it is, or name another directory with --state-dir"
+            )
         }
         let descriptor = OwnedDescriptor(number)
         guard flock(number, LOCK_EX | LOCK_NB) == 0 else {
@@ -88,7 +89,7 @@ package struct StateDirectory: Sendable {
             let holder = printable(Bytes(Array(buffer.prefix(max(0, count)).prefix { $0 != 0x0A })))
             throw StateError(
                 description: "another apply is running on \(path)" + (holder.isEmpty ? "" : " (process \(holder))")
-                    + ": wait for it to end, or name another directory with --state-dir",
+                    + "\n  next: wait for it to end, and try again",
                 isBusy: true)
         }
         _ = ftruncate(number, 0)
@@ -99,6 +100,9 @@ package struct StateDirectory: Sendable {
 
     /// Where the journals of runs lie.
     var journals: String { path + "/journal" }
+
+    /// Whether this user, who is not root, may not look at the journals.
+    var hidesJournals: Bool { getuid() != 0 && access(journals, R_OK | X_OK) == -1 && errno == EACCES }
 
     /// Makes the directory of journals and opens it.
     func openJournals() throws(StateError) -> OwnedDescriptor {
@@ -111,7 +115,8 @@ package struct StateDirectory: Sendable {
         var status = stat()
         guard fstat(number, &status) == 0, status.st_uid == getuid(), status.st_mode & 0o077 == 0 else {
             throw StateError(
-                description: "\(journals) holds old keys while an apply runs, and must be yours alone: chmod 0700 it")
+                description: "\(journals) holds old keys while an apply runs, and must be yours alone"
+                    + "\n  next: chmod 0700 \(journals)")
         }
         return directory
     }
@@ -132,7 +137,8 @@ package struct StateDirectory: Sendable {
         for component in path.split(separator: "/") {
             partial += "/" + component
             if mkdir(partial, 0o700) == -1 && errno != EEXIST {
-                throw StateError(.last("mkdir", partial)).adding("", ": name another directory with --state-dir")
+                throw StateError(.last("mkdir", partial)).adding(
+                    "", "\n  next: name another directory with --state-dir")
             }
         }
         var status = stat()
@@ -140,8 +146,8 @@ package struct StateDirectory: Sendable {
             status.st_mode & 0o022 == 0
         else {
             throw StateError(
-                description: "the state directory \(path) must be a directory of yours that nobody else can write to: "
-                    + "chmod 0700 it, or name another with --state-dir",
+                description: "the state directory \(path) must be a directory of yours that nobody else can write to"
+                    + "\n  next: chmod 0700 it, or name another with --state-dir",
                 isForbidden: StateError.isForeign(status, user: getuid()))
         }
     }

@@ -1,5 +1,25 @@
 import TrstctlSystem
 
+extension PathGrant {
+    /// The directories of authorities that OpenSSL is built with: of Debian and SUSE, of Fedora.
+    private static let authorities = ["/etc/ssl/certs", "/etc/pki/tls/certs"].compactMap {
+        try? AbsolutePath(Bytes($0))
+    }
+
+    /// Whether it is the name by which OpenSSL finds an authority, or its revocations: the hash of its subject, `.` or `.r`,
+    /// and a number (openssl-rehash(1)).
+    fileprivate var isHashedAuthority: Bool {
+        guard extent == .file, let parent = path.parent, let leaf = path.leaf?.array,
+            PathGrant.authorities.contains(parent), leaf.count > 9, leaf[8] == UInt8(ascii: ".")
+        else { return false }
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        let letters = UInt8(ascii: "a")...UInt8(ascii: "f")
+        let number = leaf[9] == UInt8(ascii: "r") ? leaf[10...] : leaf[9...]
+        return leaf[..<8].allSatisfy { digits.contains($0) || letters.contains($0) }
+            && !number.isEmpty && number.allSatisfy(digits.contains)
+    }
+}
+
 extension PluginLint {
     /// Writing where the system itself looks, or the host.
     mutating func checkPlaces() {
@@ -7,6 +27,12 @@ extension PluginLint {
             let place = LintFinding.Place.rule(reach.capability, reach.index)
             for (_, known) in reach.rules.flatMap(SensitivePlaces.written.meeting) {
                 add(known.code, reach.object, place, "\(reach.text): \(known.sentence)")
+            }
+            if reach.rules.contains(where: \.isHashedAuthority) {
+                add(
+                    .writesTrust, reach.object, place,
+                    "\(reach.text): by a name of this form programs find a certificate authority, and take it for genuine"
+                )
             }
             let state = context.stateDirectory.flatMap { PathGrant(below: $0) }?.withoutKnownLinks
             if let state, reach.rules.contains(where: state.meets) {

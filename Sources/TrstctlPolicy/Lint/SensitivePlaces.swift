@@ -114,7 +114,8 @@ struct SensitivePlaces: Sendable {
             .writesTrust, "what stands there says whom every program of this machine takes for genuine",
             [
                 "/etc/ssl/certs/ca-certificates.crt", "/etc/ssl/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
-                "/etc/ssl/ca-bundle.pem", "/etc/pki/tls/cert.pem", "/etc/pki/tls/certs/ca-bundle.crt",
+                "/etc/ssl/ca-bundle.pem", "/etc/ssl/certs/java/", "/var/lib/ca-certificates/", "/etc/pki/tls/cert.pem",
+                "/etc/pki/tls/certs/ca-bundle.crt",
                 "/etc/pki/ca-trust/", "/etc/pki/trust/", "/etc/pki/rpm-gpg/", "/etc/ca-certificates/",
                 "/etc/ca-certificates.conf", "/usr/share/ca-certificates/", "/usr/local/share/ca-certificates/",
                 "/etc/crypto-policies/", "/etc/hosts", "/etc/resolv.conf", "/run/systemd/resolve/", "/etc/gai.conf",

@@ -60,8 +60,8 @@ struct ConnectorConfigOptions: ParsableArguments {
     @Option(
         parsing: .singleValue,
         help: ArgumentHelp(
-            "Set a configuration field for this run: of one target, or of all targets of a connector. A secret field is "
-                + "set by reference only: env:NAME, file:PATH, fd:N, cmd:PROGRAM WORDS, credential:NAME.",
+            "Set a configuration field for this run: of one target, or of all targets of a connector. A secret field, and "
+                + "no other, is set by reference: env:NAME, file:PATH, fd:N, cmd:PROGRAM WORDS, credential:NAME.",
             valueName: "name.field=value"))
     var connectorConfig: [String] = []
 }

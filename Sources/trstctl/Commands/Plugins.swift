@@ -56,7 +56,7 @@ struct Plugin: ParsableCommand {
         @OptionGroup var options: GlobalOptions
         @ParentCommand var parent: Plugin
 
-        @Argument(help: "Which connectors; all pinned ones when none is named.")
+        @Argument(help: "Which connectors; all that stand under plugins: in the manifest when none is named.")
         var name: [String] = []
 
         var global: GlobalOptions { options.merged(under: parent.parent.global) }

@@ -19,7 +19,8 @@ enum AuditText {
         var notes = result.warnings.map { "warning: \($0)" }
         if result.damagedLines > 0 { notes.append("warning: \(result.damagedLines) lines are no audit records") }
         if let leftOut = leftOut(result) { notes.append(leftOut) }
-        return notes.isEmpty ? table.text : table.text + "\n\n" + notes.joined(separator: "\n")
+        let text = result.records.isEmpty ? "nothing is recorded that was asked for" : table.text
+        return notes.isEmpty ? text : text + "\n\n" + notes.joined(separator: "\n")
     }
 
     /// The connectors with the most lines that are not shown.

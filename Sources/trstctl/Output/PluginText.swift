@@ -33,16 +33,21 @@ enum PluginText {
 
     static func validated(_ summary: ManifestSummary, _ manifest: String) -> String {
         let counts = "\(summary.connectors) connectors, \(summary.credentials) credentials, \(summary.targets) targets"
-        let refusals = summary.findings.count(where: \.isRefusal)
-        let warnings = summary.findings.count - refusals
-        var head =
-            refusals == 0 ? "\(manifest) is valid: \(counts)" : "\(manifest) is refused: \(refusals) dangerous grants"
+        let refusals = summary.findings.filter(\.isRefusal)
+        let warnings = summary.findings.count - refusals.count
+        let badPins = refusals.count(where: \.isBadPin)
+        let grants = refusals.count - badPins
+        let faults = [
+            badPins == 0 ? nil : badPins == 1 ? "1 pin that is none" : "\(badPins) pins that are none",
+            grants == 0 ? nil : grants == 1 ? "1 dangerous grant" : "\(grants) dangerous grants",
+        ].compactMap(\.self).joined(separator: ", ")
+        var head = refusals.isEmpty ? "\(manifest) is valid: \(counts)" : "\(manifest) is refused: \(faults)"
         if warnings > 0 { head += "; \(warnings) warning\(warnings == 1 ? "" : "s")" }
         return ([head] + summary.findings.map(\.text)).joined(separator: "\n")
     }
 
     static func verify(_ reports: [PluginReport]) -> String {
-        guard !reports.isEmpty else { return "the manifest pins no connectors" }
+        guard !reports.isEmpty else { return "the manifest has no connectors under plugins:" }
         return reports.map { report in
             guard report.mayRun else { return "\(report.name): \(report.pin.rawValue)\n\(report.reason)" }
             let state = report.pin == .pinned ? "ok" : "\(report.pin.rawValue), \(report.note)"
@@ -99,11 +104,13 @@ enum PluginText {
 
     static func pinned(_ reports: [PinReport], _ manifest: String) -> String {
         reports.map { report in
+            let replaced = report.changed ? report.previous.filter { $0 != report.sha256 } : []
+            let before = replaced.map { String($0.prefix(12)) }.joined(separator: ", ")
             var lines = [
                 report.changed
                     ? "pinned \(report.name) in \(manifest)" : "\(report.name) is pinned already: nothing was written",
                 "  path    \(report.path)",
-                "  sha256  \(report.previous.isEmpty ? "" : report.previous.map { String($0.prefix(12)) }.joined(separator: ", ") + " -> ")\(report.sha256)",
+                "  sha256  \(before.isEmpty ? "" : before + " -> ")\(report.sha256)",
             ]
             if !report.addedGrants.isEmpty { lines.append("  grants that are approved now:") }
             lines += report.addedGrants.map { "    + \($0)" }

@@ -69,6 +69,28 @@ struct ProxyTests {
         #expect(renamed.http?.status == 200 && asked.allSatisfy { $0.hasPrefix("CONNECT api.example.test:443 ") })
     }
 
+    @Test func `The token for a request is fetched through the proxy too, and only there`() throws {
+        let proxy = try proxy()
+        let scope = try scope(
+            try through(proxy.port), dial: ["api.example.test:443", "inside.example.test:443"],
+            names: ["inside.example.test": ["127.0.0.1"]])
+        func reply(_ tokens: String) -> Wire.Reply {
+            scope.ask("GET", "https://api.example.test/a") {
+                $0.tls = Wire.TlsOptions(authoritiesPath: Bytes(authorities))
+                $0.authentication = Wire.HttpAuthentication(
+                    scheme: .oauth2ClientCredentials, identity: "client", secretName: "password", tokenUrl: tokens)
+            }
+        }
+        let fine = reply("https://api.example.test/token")
+        #expect(try #require(fine.http, "\(fine.message)").json()["path"] as? String == "/a")
+        #expect(asked.count == 2 && asked.allSatisfy { $0.hasPrefix("CONNECT api.example.test:443 ") })
+        let token = try #require(scope.records.first { $0.operation == "Token" })
+        #expect(token.reason == "status 200, proxy 127.0.0.1:\(proxy.port)")
+        // A name that the resolver knows is the proxy's to look up as well.
+        _ = reply("https://inside.example.test/token")
+        #expect(asked.last?.hasPrefix("CONNECT inside.example.test:443 ") == true)
+    }
+
     @Test func `The grant is about the peer, and the proxy itself is no peer`() throws {
         let proxy = try proxy()
         let scope = try scope(try through(proxy.port))

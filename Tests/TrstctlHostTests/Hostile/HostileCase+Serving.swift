@@ -97,6 +97,7 @@ extension HostileCase {
         HostileCase("R13", "wrong-token", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
         HostileCase("R13", "wrong-call", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
         HostileCase("R13", "late-call", .deniedThenFailed("no-scope", .apply, "changed-nothing")),
+        HostileCase("R14", "changes-nothing", .failed(.apply, "changed-nothing")),
         HostileCase("R14", "claims-success", .deniedThenFailed("not-declared", .apply, "changed-nothing")),
         HostileCase("R14", "claims-blindly", .deniedThenFailed("not-declared", .apply, "changed-nothing")),
         HostileCase(

@@ -116,12 +116,38 @@ struct SecretFieldTests {
         #expect(values["password"] == nil && resolved.secretNames == ["token", "password"])
         let literal = try resolve("{ token: { file: token } }", ["edge.host=value:env:X"])
         #expect(literal.entries.first?.value?.kind == .text("env:X"))
-        let fetched = try resolve("{ token: { file: token } }", ["edge.host=file:\(secret)"])
-        #expect(fetched.entries.first?.value?.kind == .text("s3cr3t-value"))
         for setting in ["edge.port=hunter2", "edge.port=01", "edge.verify=yes", "edge.words=a"] {
             #expect(refusal("{ token: { file: token } }", [setting]).contains("must be"), "\(setting)")
         }
-        #expect(refusal("{ token: { file: token }, host: { file: token } }").contains("is no secret"))
+    }
+
+    @Test(
+        "What stands behind a reference is fetched only for a field that this build keeps as a secret",
+        arguments: [
+            ("{ token: { file: token } }", []), ("{ token: { cmd: [/bin/sh, -c, touch fetched] } }", []),
+            ("{}", ["edge.token=file:token"]), ("{ token: { file: token } }", ["edge.token=env:HOME"]),
+            ("{ token: public }", ["edge.token=cmd:/usr/bin/touch fetched"]),
+        ] as [(String, [String])])
+    func noLongerKept(_ config: String, _ settings: [String]) throws {
+        let marker = scratch.file("fetched")
+        let texts = (
+            config: config.replacing("fetched", with: marker),
+            set: settings.map { $0.replacing("fetched", with: marker) }
+        )
+        let flipped = [Wire.ConfigField(name: "token", required: true, help: "The token.")]
+        let text = refusal(texts.config, texts.set, schema: flipped)
+        #expect(text.contains("connector f5 does not keep the field as a secret"), "\(text)")
+        #expect(text.contains("If it did before, do not run this build"))
+        #expect(text.contains("--connector-config edge.token=\"$VALUE\""))
+        #expect(!text.contains("s3cr3t") && !text.contains("into the manifest"), "\(text)")
+        #expect(!FileManager.default.fileExists(atPath: marker))
+        // Also while it is only asked what it needs.
+        if case .reference? = try manifest(config).targets.first?.config.first?.value {
+            #expect(throws: ConfigError.self) { try resolve(config, isAsking: true, schema: flipped) }
+        }
+        // A public value is said as one.
+        let open = try resolve("{ token: { file: token } }", ["edge.token=public"], schema: flipped)
+        #expect(open.entries.first?.value?.kind == .text("public") && open.secrets.isEmpty)
     }
 
     @Test("A target's setting beats its connector's; a name that is both is the target")
@@ -148,7 +174,9 @@ struct SecretFieldTests {
         let error = #expect(throws: UsageError.self) { try ConfigOverrides([setting], try manifest()) }
         #expect(error?.description.contains(says) == true, "\(error as Any)")
         #expect(error?.description.contains("hunter2") == false, "\(error as Any)")
-        #expect(throws: UsageError.self) { try ConfigOverrides(["edge.a=1", "edge.a=2"], try manifest()) }
+        #expect(error?.description.contains("\n  next: ") == true, "\(error as Any)")
+        let twice = #expect(throws: UsageError.self) { try ConfigOverrides(["edge.a=1", "edge.a=2"], try manifest()) }
+        #expect(twice?.description.contains("\n  next: ") == true)
     }
 
     @Test("An unknown field has a suggestion")
