@@ -9,7 +9,8 @@ extension BrokerScope {
         let patience = patience.atMost(milliseconds: call.milliseconds)
         let object = call.operation.object
         var sent = SentSecrets()
-        let content = try secrets.assemble(call.message.content, limit: BrokeredRequest.contentLimit, field: "content")
+        let content = try secrets.assemble(
+            call.message.content, limit: BrokeredRequest.contentLimit, field: "content", patience: patience)
         sent.note(call.message.content, secrets)
         let tls = try call.message.tls.map { options throws(EffectError) in try tlsSettings(options, &sent) }
         var peer: CheckedPeer?
@@ -26,8 +27,8 @@ extension BrokerScope {
                 end: call.message.readUntil, limit: call.answerLimit, object: object, patience: patience)
             files.withLock { $0.note(call: object) }
             let answer = try exchange.run(content, over: stream)
-            try secrets.refuseKey(in: answer, "the answer of \(object)")
-            try sent.refuse(answer, object)
+            try secrets.refuseKey(in: answer, "the answer of \(object)", isCut: true)
+            try sent.refuse([answer], object, isCut: true)
             return Effect(result: .send(Wire.SendResponse(content: answer)), bytes: answer.count)
         }
     }
