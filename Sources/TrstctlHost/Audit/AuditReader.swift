@@ -41,7 +41,7 @@ extension Host {
         throw UsageError(
             "neither the audit log nor the manifest has a target \"\(printable(name))\""
                 + (meant ?? (names.isEmpty ? "" : "; they have: \(some)"))
-                + "\n  next: trstctl audit, without --target, shows what was recorded")
+                + "\n  next: without --target it shows everything that was recorded: \(NextCommand.trstctl("audit"))")
     }
 }
 

@@ -1,4 +1,5 @@
 import TrstctlPolicy
+import TrstctlSystem
 
 extension Host {
     /// Undoes what earlier runs left half done, and nothing else.
@@ -18,7 +19,8 @@ extension Host {
                     + (known.isEmpty ? "none" : known.sorted().joined(separator: ", "))
                     + (known.isEmpty
                         ? "\n  next: leave --abandon away: there is nothing to recover"
-                        : "\n  next: name one of these, or undo what can be undone first: trstctl recover"))
+                        : "\n  next: name one of these, or undo what can be undone first: \(NextCommand.trstctl("recover"))")
+            )
         }
         let audit = try requiredAudit()
         defer { finish(audit) }
