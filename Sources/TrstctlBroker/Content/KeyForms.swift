@@ -28,6 +28,39 @@ enum WrittenForms {
         }
     }
 
+    /// Every form of a private key but PKCS#12, with the marks of what is private in it: the forms of `all`, and
+    /// the DER of each of them.
+    ///
+    /// - Parameter file: PEM with one private key.
+    /// - Returns: nil when the key cannot be parsed, or its private numbers are not found in it.
+    static func marked(_ file: Bytes) -> [MarkedBytes]? {
+        guard let blocks = try? PEM.blocks(in: file), let block = blocks.first(where: \.isPrivateKey),
+            let key = try? PrivateKey(blocks: blocks), let stored = marked(block.contents, key),
+            let raw = stored.inPEM(file, block: block.text)
+        else { return nil }
+        var forms = raw.wrapped.flatMap(\.wrapped) + [stored, stored.asBase64]
+        for form in PrivateKey.Form.allCases where form != .der {
+            guard let text = try? key.encoded(as: form) else { continue }
+            guard let block = try? PEM.blocks(in: text).first, let der = marked(block.contents, key),
+                let marked = der.inPEM(text, block: block.text)
+            else { return nil }
+            forms += marked.wrapped + [der, der.asBase64]
+        }
+        var seen: Set<Bytes> = []
+        return forms.filter { seen.insert($0.bytes).inserted }
+    }
+
+    /// From the first private number to the end of the last: what stands between them is some bytes of structure.
+    private static func marked(_ der: Bytes, _ key: PrivateKey) -> MarkedBytes? {
+        var ends: (first: Int, last: Int)?
+        for number in key.privateParts {
+            let place = der.withUnsafeBytes { der in number.withUnsafeBytes { $0.firstPlace(in: der, from: 0) } }
+            guard let place else { return nil }
+            ends = (min(place, ends?.first ?? place), max(place + number.count, ends?.last ?? 0))
+        }
+        return ends.map { MarkedBytes(der, [$0.first..<$0.last]) }
+    }
+
     private static func wrapped(_ reference: Wire.SecretReference, in source: SecretSource) -> [Bytes] {
         wrappings.compactMap { wrapping in
             var reference = reference
@@ -38,16 +71,27 @@ enum WrittenForms {
     }
 }
 
-/// How a private key is recognised: as it is in its file, in every form in which the host writes it, and as those see it who
-/// take a PEM frame or the line breaks away.
+/// How a private key is recognised: as it is in its file, in every form in which the host writes it, and as those see it
+/// who take a PEM frame or the line breaks away; and in parts, because who is shown something can choose where it ends.
 package final class KeyForms: Sendable {
-    private struct Forms {
-        var plain: [Bytes]?
-        var archives: [Bytes]?
+    /// How many bytes or characters of a key's secret part are recognised.
+    ///
+    /// In base64 these are 72 bits, which do not occur by chance. Who sees 11 bytes of a P-256 key lacks 168 bits, which is
+    /// 2^84 steps of Pollard's kangaroo.
+    static let window = 12
+    /// The same for a PKCS#12 file.
+    ///
+    /// Longer than what two such files have in common between two salts, and whatever is behind
+    /// a salt is recognised with it.
+    static let archiveWindow = 128
+
+    private struct Parts {
+        var plain: SecretParts?
+        var archives: SecretParts?
     }
 
     private let source: SecretSource
-    private let forms = Mutex(Forms())
+    private let parts = Mutex(Parts())
 
     /// Nothing is computed before it is needed.
     ///
@@ -61,32 +105,40 @@ package final class KeyForms: Sendable {
         ])
     }
 
-    /// Whether one of the forms occurs in the content.
+    /// Whether one of the forms, or a part of one, occurs in the content.
     func occur(in content: Bytes) -> Bool {
-        let plain = forms.withLock { forms in
-            if let plain = forms.plain { return plain }
-            let plain = KeyForms.plain(source)
-            forms.plain = plain
+        guard let key = source.secret(named: "key"), !key.isEmpty else { return false }
+        let plain = parts.withLock { parts in
+            if let plain = parts.plain { return plain }
+            let plain = SecretParts(sources(key))
+            parts.plain = plain
             return plain
         }
-        if plain.contains(where: { content.holds($0) }) { return true }
+        if plain.first(in: content) != nil || key.count < 8 && content.holds(key) { return true }
         // Deriving their keys takes milliseconds, so only what can be one is compared.
         guard KeyForms.archiveMarks.contains(where: { content.holds($0) }) else { return false }
-        let archives = forms.withLock { forms in
-            if let archives = forms.archives { return archives }
-            let archives = WrittenForms.unprotectedArchives(in: source)
-            forms.archives = archives
+        let archives = parts.withLock { parts in
+            if let archives = parts.archives { return archives }
+            let archives = SecretParts(
+                WrittenForms.unprotectedArchives(in: source).map {
+                    SecretParts.Source(form: MarkedBytes(whole: $0), window: KeyForms.archiveWindow, owner: 0)
+                })
+            parts.archives = archives
             return archives
         }
-        return archives.contains { content.holds($0) }
+        return archives.first(in: content) != nil
     }
 
-    private static func plain(_ source: SecretSource) -> [Bytes] {
-        guard let key = source.secret(named: "key"), !key.isEmpty else { return [] }
+    private func sources(_ key: Bytes) -> [SecretParts.Source] {
+        if let forms = WrittenForms.marked(key) {
+            return forms.map { SecretParts.Source(form: $0, window: KeyForms.window, owner: 0) }
+        }
+        // What it is nobody knows, nor which of its parts stand in other places too.
         let written = WrittenForms.all(of: "key", in: source)
         let framed = ([key] + written).compactMap { try? PEM.blocks(in: $0).first(where: \.isPrivateKey)?.contents }
-        let all = Set([key] + written + framed + framed.map { base64($0) })
-        return all.sorted { $0.count < $1.count }
+        return Set([key] + written + framed + framed.map { base64($0) }).map {
+            SecretParts.Source(form: MarkedBytes(whole: $0), window: $0.count, owner: 0)
+        }
     }
 
     /// The identifier at the beginning of every PKCS#12 file (RFC 7292, `pkcs7-data`), as it is, and in base64 wherever it

@@ -8,27 +8,30 @@ extension SecretSource {
     /// Shorter values are not looked for: they occur by chance, and whoever sees them learns little.
     static let shortestRecognised = 8
 
-    /// Refuses to hand out bytes in which a private key, or the value of a secret field, can be seen as it is.
+    /// Refuses to hand out bytes in which a private key, the value of a secret field, or a part of one, can be seen.
     ///
     /// For everything whose bytes the connector may use again: files, answers of peers. Every form is recognised in which
-    /// this host writes secrets; what somebody else transformed (compressed, encrypted, cut in two) is not.
+    /// this host writes secrets, and every part of one: of a key `KeyForms.window` bytes of what is private in it, of a
+    /// field `FieldForms.window`. What somebody else transformed (compressed, encrypted, cut in smaller pieces) is not.
     ///
     /// - Parameters:
     ///   - content: what would go to the connector.
     ///   - what: what it is, for the message.
+    ///   - isCut: whether the connector decides where it ends.
     /// - Throws: `holdsKey`, `holdsSecret`.
-    func refuseKey(in content: Bytes, _ what: String) throws(EffectError) {
+    func refuseKey(in content: Bytes, _ what: String, isCut: Bool = false) throws(EffectError) {
         let fix = "compare it with Stat and compare_to instead of reading it"
         guard !content.holds("PRIVATE KEY-----"), !keyForms.occur(in: content) else {
             throw EffectError(
-                .holdsKey, object: what, "\(what) holds a private key, which connectors do not get to see", fix: fix)
+                .holdsKey, object: what,
+                "\(what) holds a private key, or a part of one, which connectors do not get to see", fix: fix)
         }
-        for field in fields where recognisedForms(of: field).contains(where: { content.holds($0) }) {
-            throw EffectError(
-                .holdsSecret, object: what,
-                "\(what) holds the value of the secret field \(printable(field)), which connectors do not get to see",
-                fix: fix)
-        }
+        guard let match = fieldParts.first(in: content, isCut: isCut) else { return }
+        let field = fields.indices.contains(match.owner) ? fields[match.owner] : ""
+        throw EffectError(
+            .holdsSecret, object: what,
+            "\(what) holds the value of the secret field \(printable(field)), or a part of it, "
+                + "which connectors do not get to see", fix: fix)
     }
 
     /// The bytes with an asterisk in the place of every byte that is part of a secret field's value.
@@ -36,31 +39,19 @@ extension SecretSource {
     /// For what is read by people, the output of commands: it may show a password in an error message, and the exit
     /// status must still reach the connector.
     func masked(_ content: Bytes) -> Bytes {
-        let values = fields.flatMap { recognisedForms(of: $0) }.filter { content.holds($0) }
-        guard !values.isEmpty else { return content }
+        let matches = fieldParts.all(in: content)
+        guard !matches.isEmpty else { return content }
         var buffer = WipedBuffer(capacity: content.count, limit: content.count)
         content.withUnsafeBytes { bytes in
             _ = buffer.append { target in
                 target.copyMemory(from: bytes)
-                for value in values {
-                    value.withUnsafeBytes { part in
-                        var offset = 0
-                        while let found = part.firstPlace(in: bytes, from: offset) {
-                            for place in found..<found + part.count { target[place] = UInt8(ascii: "*") }
-                            offset = found + 1
-                        }
-                    }
+                for match in matches {
+                    for place in match.place { target[place] = UInt8(ascii: "*") }
                 }
                 return bytes.count
             }
         }
         return buffer.bytes(isSecret: content.isSecret)
-    }
-
-    /// A field's value as it can be recognised; in no form when it is too short.
-    private func recognisedForms(of field: String) -> [Bytes] {
-        guard let value = secret(named: field), value.count >= SecretSource.shortestRecognised else { return [] }
-        return forms(of: field)
     }
 
     /// Refuses permission bits with which others than the owner and the group could read key material, or others than

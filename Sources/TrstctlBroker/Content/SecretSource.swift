@@ -15,7 +15,7 @@ package struct SecretSource: Sendable {
     /// How its secrets are recognised, once somebody asked; goes with the last copy of the source.
     private final class Known: Sendable {
         let key: Mutex<KeyForms?>
-        let fields = Mutex<[String: [Bytes]]>([:])
+        let fields = Mutex<SecretParts?>(nil)
 
         init(_ key: KeyForms?) { self.key = Mutex(key) }
     }
@@ -63,12 +63,16 @@ package struct SecretSource: Sendable {
         }
     }
 
-    /// A field's value in the forms in which a connector can have it written.
-    func forms(of field: String) -> [Bytes] {
-        known.fields.withLock { fields in
-            let forms = fields[field] ?? WrittenForms.all(of: field, in: self)
-            fields[field] = forms
-            return forms
+    /// How the values of the secret fields are recognised; an owner is the place of a name in `fields`.
+    var fieldParts: SecretParts {
+        known.fields.withLock { known in
+            if let known { return known }
+            let sources = fields.enumerated().flatMap { owner, field in
+                secret(named: field).map { FieldForms.sources($0, owner: owner) } ?? []
+            }
+            let parts = SecretParts(sources)
+            known = parts
+            return parts
         }
     }
 }

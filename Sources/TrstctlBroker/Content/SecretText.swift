@@ -10,7 +10,7 @@ enum JSONText {
     /// - Returns: as secret as its source; nil when it would be longer.
     static func escaped(_ source: Bytes, limit: Int) -> Bytes? {
         source.withUnsafeBytes { bytes -> Bytes? in
-            let size = bytes.reduce(0) { $0 + (letter($1) != nil ? 2 : $1 < 0x20 ? 6 : 1) }
+            let size = bytes.reduce(0) { $0 + JSONText.size(of: $1) }
             guard size <= limit else { return nil }
             var buffer = WipedBuffer(capacity: size, limit: size)
             for byte in bytes {
@@ -28,6 +28,9 @@ enum JSONText {
             return buffer.bytes(isSecret: source.isSecret)
         }
     }
+
+    /// How many bytes stand for one of the source.
+    static func size(of byte: UInt8) -> Int { letter(byte) != nil ? 2 : byte < 0x20 ? 6 : 1 }
 
     private static let digits = Array("0123456789abcdef".utf8)
 

@@ -6,16 +6,11 @@ import TrstctlWire
 ///
 /// A server that repeats what it was told would hand the connector what the host kept from it.
 struct SentSecrets: Sendable {
-    /// Shorter ones would be found by chance.
-    static let leastBytes = 8
+    private var values: Set<Bytes> = []
 
-    private(set) var values: [Bytes] = []
-
-    /// Notes a value, and its base64.
+    /// Notes a value.
     mutating func note(_ value: Bytes) {
-        guard value.isSecret, value.count >= SentSecrets.leastBytes else { return }
-        values.append(value)
-        values.append(base64(value))
+        if value.isSecret { values.insert(value) }
     }
 
     /// Notes what segments refer to.
@@ -27,9 +22,11 @@ struct SentSecrets: Sendable {
         }
     }
 
-    /// Refuses an answer that repeats one of them.
-    func refuse(_ content: Bytes, _ object: String) throws(EffectError) {
-        guard values.contains(where: { content.holds($0) }) else { return }
+    /// Refuses parts of an answer that repeat one of them, or a part of one, as `SecretSource.refuseKey` does.
+    func refuse(_ contents: [Bytes], _ object: String, isCut: Bool = false) throws(EffectError) {
+        guard !values.isEmpty else { return }
+        let parts = SecretParts(values.flatMap { FieldForms.sources($0, owner: 0) })
+        guard contents.contains(where: { parts.first(in: $0, isCut: isCut) != nil }) else { return }
         throw EffectError(
             .holdsSecret, object: object,
             "\(object) answered with a secret that was sent to it, and connectors do not get to see those",

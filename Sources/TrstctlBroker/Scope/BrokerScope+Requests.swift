@@ -71,9 +71,9 @@ extension BrokerScope {
         connected: () -> Void = {}
     ) throws(EffectError) -> Effect {
         let (answer, attempts) = try repeated(request, call, peer, patience, connected)
-        try secrets.refuseKey(in: answer.body, "the answer of \(call.url.shown)")
-        try sent.refuse(answer.body, call.url.shown)
-        for header in answer.headers { try sent.refuse(header.value, call.url.shown) }
+        let contents = [answer.body] + answer.headers.map(\.value)
+        for content in contents { try secrets.refuseKey(in: content, "the answer of \(call.url.shown)") }
+        try sent.refuse(contents, call.url.shown)
         let response = Wire.HttpResponse(status: answer.status, headers: answer.headers, body: answer.body)
         let note =
             "status \(answer.status)" + (attempts > 1 ? ", attempt \(attempts)" : "")

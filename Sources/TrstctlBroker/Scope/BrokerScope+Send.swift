@@ -26,8 +26,8 @@ extension BrokerScope {
                 end: call.message.readUntil, limit: call.answerLimit, object: object, patience: patience)
             files.withLock { $0.note(call: object) }
             let answer = try exchange.run(content, over: stream)
-            try secrets.refuseKey(in: answer, "the answer of \(object)")
-            try sent.refuse(answer, object)
+            try secrets.refuseKey(in: answer, "the answer of \(object)", isCut: true)
+            try sent.refuse([answer], object, isCut: true)
             return Effect(result: .send(Wire.SendResponse(content: answer)), bytes: answer.count)
         }
     }
