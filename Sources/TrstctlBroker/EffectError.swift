@@ -30,6 +30,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case holdsSecret = "holds-secret"
         /// Others could read a key.
         case looseMode = "loose-mode"
+        /// A connector wants to give a secret to another user or group.
+        case foreignOwner = "foreign-owner"
         case noSpace = "no-space"
         case readOnlyFileSystem = "read-only-file-system"
         case noAccess = "no-access"
@@ -73,7 +75,8 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
     package var isDenial: Bool {
         switch code {
         case .notGranted, .notDeclared, .readOnlyScope, .invalidPath, .symbolicLink, .hardLink, .notRegular,
-            .privileged, .mountPoint, .holdsKey, .programChanged, .holdsSecret, .refusedAddress, .reservedHeader:
+            .privileged, .mountPoint, .holdsKey, .programChanged, .holdsSecret, .refusedAddress, .reservedHeader,
+            .foreignOwner:
             true
         default: false
         }
@@ -91,7 +94,7 @@ package struct EffectError: Error, Hashable, Sendable, CustomStringConvertible {
         case .invalid, .invalidPath, .looseMode: .invalidArgument
         case .notFound: .notFound
         case .notGranted, .notDeclared, .readOnlyScope, .symbolicLink, .hardLink, .notRegular, .privileged, .mountPoint,
-            .holdsKey, .holdsSecret, .programChanged, .refusedAddress, .reservedHeader:
+            .holdsKey, .holdsSecret, .programChanged, .refusedAddress, .reservedHeader, .foreignOwner:
             .permissionDenied
         case .exists, .changedMeanwhile: .aborted
         case .tooLarge, .limit, .noSpace: .resourceExhausted

@@ -112,6 +112,42 @@ enum FileWriting {
         return existing
     }
 
+    /// Refuses to give content with a secret to somebody who has neither the file nor its directory: a connector names
+    /// the owner, and who may read a key is the operator's to say.
+    ///
+    /// - Parameters:
+    ///   - ticket: for writing.
+    ///   - replacement: what the file will be.
+    ///   - present: the file as it is; nil when there is none.
+    ///   - before: the file as it was before the connector's first change, which may have given it away.
+    ///   - version: as in `write`.
+    /// - Throws: `foreignOwner`.
+    static func checkOwner(
+        _ ticket: FileTicket, _ replacement: FileReplacement, over present: FileState?, before: FileState?,
+        in version: SharedDescriptor? = nil
+    ) throws(EffectError) {
+        guard replacement.content.isSecret else { return }
+        let uid = replacement.owner?.uid ?? present?.uid ?? geteuid()
+        let gid = replacement.owner?.gid ?? present?.gid ?? getegid()
+        let users: Set<UInt32> = [before?.uid ?? geteuid(), geteuid()]
+        if users.contains(uid), gid == before?.gid || gid == getegid() { return }
+        let directory = try directory(ticket, version)
+        var status = stat()
+        guard fstat(directory.descriptor.raw, &status) == 0 else {
+            throw .file("cannot look at the directory of", ticket.path, errno: errno)
+        }
+        let groups: Set<UInt32> = [before?.gid ?? getegid(), getegid(), status.st_gid]
+        guard users.contains(uid), groups.contains(gid) else {
+            throw EffectError(
+                .foreignOwner, object: ticket.path.description,
+                "\(ticket.path) would hold a secret and belong to \(uid):\(gid); it may belong to user "
+                    + users.sorted().map { "\($0)" }.joined(separator: " or ") + ", and to group "
+                    + groups.sorted().map { "\($0)" }.joined(separator: " or "),
+                fix: "the operator says who may have it: create the file with that owner and mode 0600 or 0640 before, "
+                    + "or give its directory that group")
+        }
+    }
+
     private static func directory(
         _ ticket: FileTicket, _ version: SharedDescriptor?
     ) throws(EffectError) -> GrantedDirectory {

@@ -77,6 +77,8 @@ extension BrokerScope {
             into: &journal.unsynced)
         journal.note(
             ticket.path,
+        try FileWriting.checkOwner(
+            ticket, replacement, over: entry.after, before: entry.before, in: try journal.version(of: ticket.path))
             FileState(
                 content: replacement.content, mode: after.mode, uid: after.uid, gid: after.gid,
                 holdsNamedSecret: replacement.content.isSecret))
@@ -93,7 +95,8 @@ extension BrokerScope {
     ) throws(EffectError) -> Bool {
         try checkOpen()
         try rehearse(ticket, in: &journal)
-        let present = try journal.keep(ticket).after
+        let entry = try journal.keep(ticket)
+        let present = entry.after
         try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
         journal.note(
             ticket.path,
@@ -101,6 +104,8 @@ extension BrokerScope {
                 content: replacement.content, mode: replacement.mode ?? present?.mode ?? 0o600,
                 uid: replacement.owner?.uid ?? present?.uid ?? geteuid(),
                 gid: replacement.owner?.gid ?? present?.gid ?? getegid(),
+        try FileWriting.checkOwner(
+            ticket, replacement, over: present, before: entry.before, in: try journal.version(of: ticket.path))
                 holdsNamedSecret: replacement.content.isSecret))
         return present != nil
     }
