@@ -4,20 +4,48 @@ import TrstctlSystem
 import TrstctlWire
 
 extension SecretSource {
-    /// Puts content together from its segments.
+    /// How many different PKCS#12 files one content may hold: each takes milliseconds to encrypt.
+    static let archiveLimit = 16
+
+    /// Puts content together from its segments; what is referred to several times is encoded once.
     ///
     /// - Parameters:
     ///   - segments: literal bytes, and references to secrets.
     ///   - limit: the most bytes of the whole; nothing is copied before the sum is known.
     ///   - field: what an error calls the content, for example `content`.
+    ///   - patience: of the call; looked at before something is encoded.
+    ///   - archives: the most different PKCS#12 files.
     /// - Returns: the content; secret as soon as one of its parts is.
     /// - Throws: `invalid` for an unknown name, form or kind of segment, and for a form that the secret does not have;
-    ///   `limit` for too much.
-    func assemble(_ segments: [Wire.Segment], limit: Int, field: String) throws(EffectError) -> Bytes {
+    ///   `limit` for too much; `scopeOver` and `timedOut` when the call's time is over.
+    func assemble(
+        _ segments: [Wire.Segment], limit: Int, field: String, patience: Patience? = nil,
+        archives: Int = SecretSource.archiveLimit
+    ) throws(EffectError) -> Bytes {
         var parts: [Bytes] = []
         var total = 0
+        var encoded: [Wire.SecretReference: Bytes] = [:]
+        var archives = archives
         for segment in segments {
-            let part = try resolve(segment, limit: limit, field: field)
+            let part: Bytes
+            switch segment.kind {
+            case .literal(let bytes): part = bytes
+            case .secret(let reference):
+                if let known = encoded[reference] {
+                    part = known
+                    break
+                }
+                try patience?.check(field)
+                if reference.encoding == .pkcs12 {
+                    guard archives > 0 else { throw .tooManyArchives(field) }
+                    archives -= 1
+                }
+                part = try SecretEncoding(source: self, reference: reference, field: field, limit: limit).bytes()
+                encoded[reference] = part
+            case nil:
+                throw EffectError(
+                    .invalid, object: field, "a segment of \(field) is neither a literal nor a secret that v1 knows")
+            }
             guard part.count <= limit - total else {
                 throw EffectError(.limit, object: field, "\(field) is longer than \(limit) bytes")
             }
@@ -28,15 +56,24 @@ extension SecretSource {
         guard parts.contains(where: \.isSecret) else { return Bytes(joining: parts, count: total) }
         return concatenated(parts)
     }
+}
 
-    private func resolve(_ segment: Wire.Segment, limit: Int, field: String) throws(EffectError) -> Bytes {
-        switch segment.kind {
-        case .literal(let bytes): return bytes
-        case .secret(let reference):
-            return try SecretEncoding(source: self, reference: reference, field: field, limit: limit).bytes()
-        case nil:
-            throw EffectError(
-                .invalid, object: field, "a segment of \(field) is neither a literal nor a secret that v1 knows")
+extension EffectError {
+    fileprivate static func tooManyArchives(_ field: String) -> EffectError {
+        EffectError(
+            .limit, object: field,
+            "\(field) asks for more different PKCS#12 files than one content may hold "
+                + "(\(SecretSource.archiveLimit); none in a header)",
+            fix: "write each into a file of its own")
+    }
+}
+
+extension Patience {
+    /// Throws when the call's time is over.
+    fileprivate func check(_ object: String) throws(EffectError) {
+        if interruption.isRaised { throw .interrupted(object) }
+        guard !deadline.hasPassed else {
+            throw EffectError(.timedOut, object: object, "\(object) was not complete before the call's deadline")
         }
     }
 }

@@ -20,7 +20,7 @@ struct HTTPField: Hashable, Sendable {
     /// Takes a connector's field.
     ///
     /// - Throws: `invalid` for what is no field, `reservedHeader` for one of the host's.
-    init(_ header: Wire.HttpHeader, _ secrets: SecretSource) throws(EffectError) {
+    init(_ header: Wire.HttpHeader, _ secrets: SecretSource, _ patience: Patience) throws(EffectError) {
         let shown = printable(header.name)
         guard (1...128).contains(header.name.utf8.count), header.name.utf8.allSatisfy(isTokenByte) else {
             throw EffectError(
@@ -34,7 +34,8 @@ struct HTTPField: Hashable, Sendable {
                 fix: "leave it out")
         }
         let value = try secrets.assemble(
-            header.value, limit: BrokeredRequest.contentLimit, field: "the value of header \(shown)")
+            header.value, limit: BrokeredRequest.contentLimit, field: "the value of header \(shown)",
+            patience: patience, archives: 0)
         guard HTTPField.isValue(value) else {
             throw EffectError(
                 .invalid, object: "headers",

@@ -8,7 +8,8 @@ extension BrokerScope {
     func exec(
         _ ticket: ExecTicket, _ request: Wire.ExecRequest, outputLimit: Int, _ patience: Patience
     ) throws(EffectError) -> Effect {
-        let stdin = try secrets.assemble(request.stdin, limit: BrokeredRequest.inputLimit, field: "stdin")
+        let stdin = try secrets.assemble(
+            request.stdin, limit: BrokeredRequest.inputLimit, field: "stdin", patience: patience)
         return try commands.withLock { count throws(EffectError) in
             guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
             guard count < limits.commands else {

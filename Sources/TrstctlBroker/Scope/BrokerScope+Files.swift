@@ -35,10 +35,14 @@ extension BrokerScope {
             fix: "compare it with Stat and compare_to instead of reading it")
     }
 
-    func stat(_ ticket: FileTicket, compareTo segments: [Wire.Segment]) throws(EffectError) -> Effect {
+    func stat(
+        _ ticket: FileTicket, compareTo segments: [Wire.Segment], _ patience: Patience
+    ) throws(EffectError) -> Effect {
         let expected =
             try segments.isEmpty
-            ? nil : secrets.assemble(segments, limit: BrokeredRequest.contentLimit, field: "compare_to")
+            ? nil
+            : secrets.assemble(
+                segments, limit: BrokeredRequest.contentLimit, field: "compare_to", patience: patience)
         if let recorded = recorded(ticket.path) {
             let state = try recorded.state(ticket.path)
             let isEqual = expected.map { isEqualInConstantTime(state.content, $0) } ?? false
@@ -49,9 +53,11 @@ extension BrokerScope {
         return Effect(result: .stat(Wire.StatResponse(info: attributes.info, contentEqual: isEqual)))
     }
 
-    func writeFile(_ ticket: FileTicket, _ request: Wire.WriteFileRequest) throws(EffectError) -> Effect {
+    func writeFile(
+        _ ticket: FileTicket, _ request: Wire.WriteFileRequest, _ patience: Patience
+    ) throws(EffectError) -> Effect {
         let content = try secrets.assemble(
-            request.content, limit: BrokeredRequest.contentLimit, field: "content")
+            request.content, limit: BrokeredRequest.contentLimit, field: "content", patience: patience)
         try ledger.withLock { ledger throws(EffectError) in try ledger.charge(content.count, ticket.path) }
         let replacement = FileReplacement(
             content: content, mode: request.mode == 0 ? nil : request.mode, owner: request.owner)
@@ -71,14 +77,14 @@ extension BrokerScope {
         let entry = try journal.keep(ticket)
         let mode = replacement.mode ?? entry.after?.mode ?? 0o600
         try SecretSource.checkMode(replacement.content, mode, ticket.path)
+        try FileWriting.checkOwner(
+            ticket, replacement, over: entry.after, before: entry.before, in: try journal.version(of: ticket.path))
         try willChange(entry, to: replacement.content, in: &journal)
         let (before, after) = try FileWriting.write(
             ticket, replacement, through: entry.temporary, in: try stage(entry, in: &journal),
             into: &journal.unsynced)
         journal.note(
             ticket.path,
-        try FileWriting.checkOwner(
-            ticket, replacement, over: entry.after, before: entry.before, in: try journal.version(of: ticket.path))
             FileState(
                 content: replacement.content, mode: after.mode, uid: after.uid, gid: after.gid,
                 holdsNamedSecret: replacement.content.isSecret))
@@ -98,14 +104,14 @@ extension BrokerScope {
         let entry = try journal.keep(ticket)
         let present = entry.after
         try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
+        try FileWriting.checkOwner(
+            ticket, replacement, over: present, before: entry.before, in: try journal.version(of: ticket.path))
         journal.note(
             ticket.path,
             FileState(
                 content: replacement.content, mode: replacement.mode ?? present?.mode ?? 0o600,
                 uid: replacement.owner?.uid ?? present?.uid ?? geteuid(),
                 gid: replacement.owner?.gid ?? present?.gid ?? getegid(),
-        try FileWriting.checkOwner(
-            ticket, replacement, over: present, before: entry.before, in: try journal.version(of: ticket.path))
                 holdsNamedSecret: replacement.content.isSecret))
         return present != nil
     }

@@ -9,7 +9,7 @@ extension BrokerScope {
     func request(_ call: HTTPCall, _ ticket: DialTicket, _ patience: Patience) throws(EffectError) -> Effect {
         let patience = patience.atMost(milliseconds: call.milliseconds)
         var sent = SentSecrets()
-        var request = try resolve(call, &sent)
+        var request = try resolve(call, &sent, patience)
         let peer = try CheckedPeer(ticket, isPlain: !call.url.isSecure, proxy: proxy, network, patience)
         if call.method.isSafe {
             try authenticate(&request, call, &sent, patience)
@@ -51,13 +51,16 @@ extension BrokerScope {
         try authenticate(&request, authentication, &sent, patience)
     }
 
-    private func resolve(_ call: HTTPCall, _ sent: inout SentSecrets) throws(EffectError) -> HTTPRequest {
+    private func resolve(
+        _ call: HTTPCall, _ sent: inout SentSecrets, _ patience: Patience
+    ) throws(EffectError) -> HTTPRequest {
         var request = HTTPRequest(method: call.method, url: call.url, bodyLimit: call.bodyLimit)
         for header in call.message.headers {
-            request.fields.append(try HTTPField(header, secrets))
+            request.fields.append(try HTTPField(header, secrets, patience))
             sent.note(header.value, secrets)
         }
-        request.body = try secrets.assemble(call.message.body, limit: BrokeredRequest.contentLimit, field: "body")
+        request.body = try secrets.assemble(
+            call.message.body, limit: BrokeredRequest.contentLimit, field: "body", patience: patience)
         sent.note(call.message.body, secrets)
         guard request.body.isEmpty || !(call.method.isHead || call.method.text == "GET") else {
             throw EffectError(.invalid, object: "body", "a \(call.method.text) request has no body")

@@ -9,7 +9,8 @@ extension BrokerScope {
         let patience = patience.atMost(milliseconds: call.milliseconds)
         let object = call.operation.object
         var sent = SentSecrets()
-        let content = try secrets.assemble(call.message.content, limit: BrokeredRequest.contentLimit, field: "content")
+        let content = try secrets.assemble(
+            call.message.content, limit: BrokeredRequest.contentLimit, field: "content", patience: patience)
         sent.note(call.message.content, secrets)
         let tls = try call.message.tls.map { options throws(EffectError) in try tlsSettings(options, &sent) }
         var peer: CheckedPeer?

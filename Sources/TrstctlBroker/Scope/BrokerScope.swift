@@ -155,8 +155,8 @@ package final class BrokerScope: Sendable {
     ) throws(EffectError) -> Effect {
         switch (request, ticket) {
         case (.readFile(_, let limit), .file(let ticket)): return try readFile(ticket, limit: limit)
-        case (.stat(_, let segments), .file(let ticket)): return try stat(ticket, compareTo: segments)
-        case (.writeFile(_, let request), .file(let ticket)): return try writeFile(ticket, request)
+        case (.stat(_, let segments), .file(let ticket)): return try stat(ticket, compareTo: segments, patience)
+        case (.writeFile(_, let request), .file(let ticket)): return try writeFile(ticket, request, patience)
         case (.removeFile, .file(let ticket)): return try removeFile(ticket)
         default: try publish()
         }
