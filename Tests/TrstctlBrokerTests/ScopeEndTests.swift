@@ -78,7 +78,7 @@ struct ScopeEndTests {
         #expect(scope.seal())
         let request = Wire.WriteFileRequest(
             path: Bytes(directory["a"]), content: [Wire.Segment(kind: .literal(Bytes("new")))])
-        let error = #expect(throws: EffectError.self) { _ = try scope.writeFile(ticket, request) }
+        let error = #expect(throws: EffectError.self) { _ = try scope.writeFile(ticket, request, Patience(.never, Interruption())) }
         #expect(error?.code == .scopeOver)
         #expect(directory.content("a") == "old")
         _ = scope.close(commit: true)

@@ -87,7 +87,8 @@ extension Host {
     ///   - path: absolute and canonical.
     ///   - content: at most 3 MiB when the secrets are in place.
     ///   - mode: permission bits, 1 to 0o777; nil keeps an existing file's, and gives a new file 0600.
-    ///   - owner: nil keeps an existing file's; a new file belongs to the host's user.
+    ///   - owner: nil keeps an existing file's; a new file belongs to the host's user. A file with a secret may be given
+    ///     to nobody but these two users, and to their groups or that of its directory.
     /// - Returns: whether there was a file before.
     /// - Throws: `denied`, `notFound` for a missing directory, and what else the host answers.
     @discardableResult

@@ -143,7 +143,9 @@ struct SecretPartTests {
         let script = """
             cat a.crt; openssl x509 -in a.crt -outform der >a.der; cat a.der; base64 -w 0 a.der; base64 -w 0 a.crt
             openssl pkey -in a.key -pubout; openssl pkey -in a.key -pubout -outform der >a.pub; cat a.pub
-            for n in 1 2 3; do printf x >>a.pub; base64 a.pub; base64 -w 0 a.pub; (printf %0${n}d 0; cat a.der) | base64; done
+            for n in 1 2 3; do
+                printf x >>a.pub; base64 a.pub; base64 -w 0 a.pub; (printf %0${n}d 0; cat a.der) | base64
+            done
             openssl req -new -key a.key -subj /CN=www.example.com; openssl req -new -key a.key -subj /CN=x -outform der
             openssl pkcs12 -export -in b.crt -inkey b.key -passout pass:other >b.p12; cat b.p12; base64 -w 0 b.p12
             openssl x509 -in a.crt -noout -text
@@ -215,8 +217,8 @@ struct SecretPartTests {
     func documents() throws {
         let token = "Zm9vYmFyMTIzNDU2Nzg5MFphYmNkZWZnaGlqa2xtbm9w"
         let address = "https://oauth2.googleapis.com/token/for/service/accounts"
-        let document =
-            #"{"type":"service_account","token_uri":"\#(address)","pad":"\#(String(repeating: "-", count: 80))","secret":"\#(token)"}"#
+        let pad = String(repeating: "-", count: 80)
+        let document = #"{"type":"service_account","token_uri":"\#(address)","pad":"\#(pad)","secret":"\#(token)"}"#
         let source = SecretSource(
             [], fields: [(name: "account", bytes: Bytes(Array(document.utf8), isSecret: true))])
         #expect(isRefused("a \(token.dropFirst(5).prefix(16)) b".utf8, source))
