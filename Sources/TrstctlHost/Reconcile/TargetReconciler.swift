@@ -201,12 +201,12 @@ struct TargetReconciler: Sendable {
                 summary: "it is not deployed, because that could not be recorded",
                 detail: "\(audit.cannotRecord("nothing was changed"))")
         }
-        try await work.apply(&report, live: live.fingerprint)
-        guard !report.isProven, report.changes.isEmpty else { return }
+        let hasActed = try await work.apply(&report, live: live.fingerprint)
+        guard !report.isProven, !hasActed, report.changes.isEmpty else { return }
         try await checkEffect(work, &report)
     }
 
-    /// A deployment in which the host changed nothing and proved nothing is one when Read finds it, and otherwise none.
+    /// A deployment for which the host did nothing and proved nothing is one when Read finds it, and otherwise none.
     private func checkEffect(_ work: TargetWork, _ report: inout TargetReport) async throws(Failure) {
         let live = try await work.read(&report)
         let expected = work.credential.fingerprint

@@ -84,8 +84,9 @@ struct TargetWork: Sendable {
     /// - Parameters:
     ///   - report: gets what was changed, and whether it is proven.
     ///   - live: the fingerprint that the connector found, or empty.
+    /// - Returns: whether the host did something for it that changes what it is done to, or writes what is there already.
     /// - Throws: what failed, and what became of the changes.
-    func apply(_ report: inout TargetReport, live: String) async throws(Failure) {
+    func apply(_ report: inout TargetReport, live: String) async throws(Failure) -> Bool {
         let before = await servedBefore(live)
         let deployment = journal.map { DeploymentJournal($0, header(before)) }
         let scope = makeScope(.mutating, "Apply", deployment)
@@ -135,9 +136,12 @@ struct TargetWork: Sendable {
         let closing = await close(scope, commit: true)
         // Those of a closed scope are worked out once.
         report.changes = scope.changes.map(ChangeReport.init)
+        let left = (closing?.foreign ?? []) + (closing?.overwritten ?? [])
+        report.warnings += left.map { "changed by somebody else before the connector had it put back: \($0)" }
         report.warnings += closing?.leftovers.map { "an earlier version, which holds an old key, stays: \($0)" } ?? []
         report.warnings += closing?.setAside.map { "changed by somebody else meanwhile: \($0)" } ?? []
         report.outcome = .deployed
+        return scope.records.contains { $0.isMutation && $0.outcome == .allowed }
     }
 
     /// Counts what a call was denied: a run that went well with denials says so.

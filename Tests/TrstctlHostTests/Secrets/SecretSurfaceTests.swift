@@ -33,7 +33,8 @@ struct SecretSurfaceTests {
         "UnsafeMutablePointer<PKCS7>", "UnsafeMutablePointer<X509_ALGOR>", "signature = [UInt8](",
         "let challenge = Array(",
         "Array(certificates.dropFirst())", "Glibc.read(", "PrintableText", "Array(name.utf8)",
-        "block.text", "target.name.text", "manifest.targets.map", ".text(String(text.dropFirst", "?? .text(text)",
+        "block.text", "self.text = text", "Array(stride(from:", "target.name.text", "manifest.targets.map",
+        ".text(String(text.dropFirst", "?? .text(text)",
     ]
 
     private static func files() -> [URL] {
