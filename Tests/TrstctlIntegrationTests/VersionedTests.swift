@@ -186,7 +186,7 @@ struct VersionedCommandTests {
         let recovery = try #require(try outcome.json(RecoverReport.self).recoveries.first)
         #expect(recovery.outcome == .changedMeanwhile && recovery.setAside.count == 1, "\(recovery)")
         #expect(recovery.detail.contains("/one was set aside in") && recovery.detail.contains("ran: /bin/true"))
-        #expect(recovery.summary.contains("1 files that somebody changed since were set aside"), "\(recovery)")
+        #expect(recovery.summary.contains("1 file that somebody changed since was set aside"), "\(recovery)")
         #expect(!recovery.summary.contains("stay") && !recovery.detail.contains("NOT TOUCHED"), "\(recovery)")
         #expect(try site.live() == site.old)
         #expect(try await site.site.command.run("apply").code == 0)
