@@ -115,6 +115,19 @@ struct VersionedEditTests {
         #expect(site.versions().count == 2)
     }
 
+    @Test("What the connector's own revert set aside is named once, also when the rest is undone at the end")
+    func namedOnce() throws {
+        let scope = try site.scope()
+        #expect(scope.write(site["key"], "new key").code == .ok)
+        #expect(scope.exec(["/bin/true"]).code == .ok)
+        _ = try edit("content")
+        #expect(scope.revert().code == .ok)
+        #expect(scope.write(site["key"], "newer key").code == .ok)
+        let report = scope.close(commit: false)
+        #expect(try site.live() == VersionedSite.old)
+        #expect(report.setAside.count == 1, "\(report)")
+    }
+
     @Test("A directory that somebody makes in the visible version does not keep the deployment from being undone")
     func madeDirectory() throws {
         let scope = try site.scope()

@@ -32,7 +32,6 @@ extension BrokerScope {
             let report = putBack(paths.isEmpty ? nil : paths, in: &journal)
             journal.reverted.foreign += report.foreign
             journal.reverted.overwritten += report.overwritten
-            journal.reverted.setAside += report.setAside
             return report
         }
         if let failure = report.failures.first {

@@ -259,7 +259,6 @@ package final class BrokerScope: Sendable {
             var report = commit ? RevertReport() : putBack(nil, in: &journal)
             report.foreign += journal.reverted.foreign
             report.overwritten += journal.reverted.overwritten
-            report.setAside += journal.reverted.setAside
             if commit { prune(&report, in: journal) }
             do throws(EffectError) {
                 try journal.unsynced.synchronise()

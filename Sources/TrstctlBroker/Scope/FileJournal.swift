@@ -34,7 +34,7 @@ struct FileJournal: Sendable {
     var unsynced = UnsyncedDirectories()
     /// The versions of the target's directory; nil when its files are replaced one by one.
     var versions: VersionedFiles?
-    /// What the connector's own reverts left or overwrote, for the report at the end.
+    /// What the connector's own reverts left or overwrote, for the report at the end; what they set aside `versions` knows.
     var reverted = RevertReport()
     /// Whether a file of the versioned directory was written since the last time that a version became visible.
     private var isPending = false

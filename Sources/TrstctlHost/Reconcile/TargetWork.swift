@@ -114,7 +114,7 @@ struct TargetWork: Sendable {
             report.summary =
                 response.summary.isEmpty
                 ? "" : "\(target.connector.text) says: \(readable(response.summary.utf8, limit: 256))"
-            // One that needs the host for nothing is believed; one that was denied what it asked for is not.
+            // One that needs the host for nothing is asked again, in Read; one that was denied what it asked for is not.
             let askedForNothing = report.changes.isEmpty && scope.denials == 0
             guard report.isProven || askedForNothing || !scope.changes.isEmpty else {
                 throw Failure(
