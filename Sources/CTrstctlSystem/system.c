@@ -111,11 +111,20 @@ int trstctl_memfd_create(const char *name) {
     return fd;
 }
 
+// The kernel waits 150 ms for pages that it holds itself (reclaim, compaction), which a busy machine can exceed.
+static int add_seals(int memfd, int seals) {
+    for (int attempt = 0; attempt < 8; attempt++) {
+        if (fcntl(memfd, F_ADD_SEALS, seals) == 0) return 0;
+        if (errno != EBUSY) return -1;
+    }
+    return -1;
+}
+
 int trstctl_memfd_seal(int memfd) {
     int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL;
-    if (fcntl(memfd, F_ADD_SEALS, seals | F_SEAL_EXEC) == 0) return 0;
+    if (add_seals(memfd, seals | F_SEAL_EXEC) == 0) return 0;
     if (errno != EINVAL) return -1;
-    return fcntl(memfd, F_ADD_SEALS, seals);
+    return add_seals(memfd, seals);
 }
 
 int trstctl_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid) {

@@ -3,6 +3,7 @@ import TrstctlBroker
 package import TrstctlLaunch
 package import TrstctlPolicy
 package import TrstctlSystem
+import TrstctlWire
 
 /// The connector host as a value: what the command line, or any program, uses.
 package struct Host: Sendable {
@@ -28,6 +29,8 @@ package struct Host: Sendable {
         package var allowUnpinned: [String] = []
         /// Fields of targets and connectors that are set for this run: `TARGET.FIELD=VALUE`.
         package var connectorConfig: [String] = []
+        /// Whether `log` also gets what connectors log at debug and info, and Progress.
+        package var isVerbose = true
         /// Gets what connectors print and log: connector, source, line.
         package var log: @Sendable (_ connector: String, _ source: String, _ line: String) -> Void = { _, _, _ in }
 
@@ -60,6 +63,7 @@ package struct Host: Sendable {
         RunDirectory.sweep(base: options.runtimeBase)
         var pool = ConnectorPool.Options(searchPath: searchPath, hostVersion: options.version, log: options.log)
         pool.audit = audit
+        pool.logLevel = options.isVerbose ? .debug : .warning
         pool.timeouts = options.timeouts
         pool.readingTimeout = options.readingTimeout
         pool.runtimeBase = options.runtimeBase

@@ -97,6 +97,7 @@ struct Trstctl: ParsableCommand {
         options.stateDirectory = command.global.stateDir
         options.pluginDirectories = command.global.pluginDir.map { Bytes($0) }
         options.allowUnpinned = command.global.allowUnpinned
+        options.isVerbose = output.isVerbose
         options.log = { output.connectorLine($0, $1, $2) }
         if let parallel = (command as? any ParallelCommand)?.parallel { options.parallel = parallel }
         options.connectorConfig = (command as? any ConfiguringCommand)?.configuration.connectorConfig ?? []

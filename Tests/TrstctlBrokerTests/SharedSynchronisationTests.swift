@@ -27,21 +27,36 @@ struct SharedSynchronisationTests {
         }
     }
 
-    @Test("whoever comes while one runs shares the next one, and is not satisfied with the one that runs")
-    func sharing() {
-        let disk = Disk()
+    @Test("changes that come while one runs share the next one, and are not satisfied with the one that runs")
+    func sharing() throws {
+        let (disk, directory) = (Disk(), SharedSynchronisationTests.directory)
         let shared = SharedSynchronisation { _ in disk.synchronise() }
         let done = DispatchSemaphore(value: 0)
-        for number in 0..<6 {
+        func change() {
+            let number = shared.noteChange(directory)
             Thread.detachNewThread {
-                try? shared.synchronise(SharedSynchronisationTests.directory, 0)
+                try? shared.synchronise(directory, upTo: number, 0)
                 done.signal()
             }
-            if number == 0 { disk.began.wait() }
         }
-        while shared.asked(SharedSynchronisationTests.directory) < 6 { sched_yield() }
+        change()
+        disk.began.wait()
+        for _ in 0..<5 { change() }
         disk.mayEnd.signal()
         for _ in 0..<6 { done.wait() }
+        #expect(disk.count.load(ordering: .relaxed) == 2)
+    }
+
+    @Test("a change that somebody else's came after needs none of its own")
+    func covered() throws {
+        let (disk, directory) = (Disk(), SharedSynchronisationTests.directory)
+        disk.mayEnd.signal()
+        let shared = SharedSynchronisation { _ in disk.synchronise() }
+        let (first, second) = (shared.noteChange(directory), shared.noteChange(directory))
+        try shared.synchronise(directory, upTo: second, 0)
+        try shared.synchronise(directory, upTo: first, 0)
+        #expect(disk.count.load(ordering: .relaxed) == 1)
+        try shared.synchronise(directory, upTo: shared.noteChange(directory), 0)
         #expect(disk.count.load(ordering: .relaxed) == 2)
     }
 
@@ -51,9 +66,11 @@ struct SharedSynchronisationTests {
         disk.mayEnd.signal()
         disk.failing.store(true, ordering: .relaxed)
         let shared = SharedSynchronisation { _ in disk.synchronise() }
-        #expect(throws: SystemError.self) { try shared.synchronise(SharedSynchronisationTests.directory, 0) }
+        let directory = SharedSynchronisationTests.directory
+        let number = shared.noteChange(directory)
+        #expect(throws: SystemError.self) { try shared.synchronise(directory, upTo: number, 0) }
         disk.failing.store(false, ordering: .relaxed)
-        try shared.synchronise(SharedSynchronisationTests.directory, 0)
+        try shared.synchronise(directory, upTo: number, 0)
         #expect(disk.count.load(ordering: .relaxed) == 2)
     }
 
@@ -62,9 +79,10 @@ struct SharedSynchronisationTests {
         let disk = Disk()
         disk.mayEnd.signal()
         let shared = SharedSynchronisation { _ in disk.synchronise() }
-        try shared.synchronise(DirectoryIdentity(device: 1, inode: 1), 0)
-        try shared.synchronise(DirectoryIdentity(device: 2, inode: 1), 0)
-        try shared.synchronise(DirectoryIdentity(device: 1, inode: 2), 0)
+        for (device, inode) in [(1, 1), (2, 1), (1, 2)] as [(dev_t, ino_t)] {
+            let directory = DirectoryIdentity(device: device, inode: inode)
+            try shared.synchronise(directory, upTo: shared.noteChange(directory), 0)
+        }
         #expect(disk.count.load(ordering: .relaxed) == 3)
     }
 }

@@ -8,11 +8,11 @@ import TrstctlWire
 struct BrokeredCallTests {
     /// Serves a connector that does this in its deployment, with the target `edge` configured.
     private func serve(
-        limits: Wire.Limits? = nil,
+        limits: Wire.Limits? = nil, logLevel: Wire.LogRequest.Level = .debug,
         _ deploy: @escaping @Sendable (Deployment, borrowing Host) throws(ConnectorError) -> DeployOutcome
     ) throws -> ServedConnector {
         let served = try ServedConnector(Scripted(onDeploy: deploy), hello: false)
-        try served.host.hello(limits: limits)
+        try served.host.hello(limits: limits, logLevel: logLevel)
         try served.host.configure("edge", Scripted.config, secrets: ["token"])
         return served
     }
@@ -246,6 +246,25 @@ struct BrokeredCallTests {
         try served.host.reply(2, .progress(Wire.ProgressResponse()))
         try served.host.reply(1, Wire.Status(code: .internal))
         #expect(try served.host.call(.ping(Wire.PingRequest())).status?.code == .ok)
+    }
+
+    @Test("Lines that the host does not show are neither sent nor made")
+    func logLevel() throws {
+        let served = try serve(logLevel: .warning) { _, host throws(ConnectorError) in
+            func unwanted() -> String {
+                Issue.record("made for nobody")
+                return ""
+            }
+            host.log(.debug, unwanted())
+            host.log(.info, unwanted())
+            host.progress(unwanted())
+            host.log(.error, "shown")
+            return .unchanged("")
+        }
+        let apply = try served.host.start(.apply("edge"))
+        guard case .call(let call) = try served.host.receive().kind else { throw RawHost.Failure.unexpected("a reply") }
+        #expect(call.method == .log(Wire.LogRequest(level: .error, message: "shown")))
+        #expect(try served.host.receiveReply(apply).status?.code == .ok)
     }
 
     @Test("The host's window is kept: with room for one call, the next waits for the reply")

@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 import TrstctlBroker
 import TrstctlPolicy
@@ -95,6 +96,27 @@ struct ScopeRegistryTests {
         #expect((reply.status?.code == .permissionDenied) == changes, "\(reply)")
         #expect(scope.denials == (changes ? 1 : 0))
         #expect(scope.changes.isEmpty)
+    }
+
+    @Test("Log and Progress that nobody sees are answered, not passed on, and take nothing from the budget")
+    func logLevel() async {
+        let lines = Mutex<[String]>([])
+        let registry = ScopeRegistry(
+            logLevel: .warning, log: { line in lines.withLock { $0.append(line.message) } },
+            progress: { line in lines.withLock { $0.append(line.message) } })
+        let long = String(repeating: "x", count: 4_096)
+        for _ in 0..<300 {
+            for method in [
+                Wire.Call.Method.log(Wire.LogRequest(level: .info, message: long)),
+                .log(Wire.LogRequest(level: .unrecognized(99), message: long)),
+                .progress(Wire.ProgressRequest(message: long)),
+            ] {
+                #expect(await answer(registry, method, call: 0, token: Bytes()).status?.code == .ok)
+            }
+        }
+        let warning = Wire.Call.Method.log(Wire.LogRequest(level: .warning, message: "seen"))
+        #expect(await answer(registry, warning, call: 0, token: Bytes()).status?.code == .ok)
+        #expect(lines.withLock { $0 } == ["seen"])
     }
 
     @Test("Tokens are random: a thousand of them are all different") func tokens() throws {

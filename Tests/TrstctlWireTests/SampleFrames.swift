@@ -8,7 +8,8 @@ enum SampleFrames {
         .hello(
             Wire.HelloRequest(
                 protocolVersions: [1, 2], host: Wire.Implementation(name: "text 3", version: "text 4"),
-                features: ["text 5", "text 6"], limits: Wire.Limits(maxFrameBytes: 7, maxCalls: 8, maxCallBytes: 9))),
+                features: ["text 5", "text 6"], limits: Wire.Limits(maxFrameBytes: 7, maxCalls: 8, maxCallBytes: 9),
+                logLevel: .warning)),
         .configure(
             Wire.ConfigureRequest(
                 target: "text 10",
@@ -163,7 +164,8 @@ enum SampleFrames {
             Wire.HelloRequest(
                 protocolVersions: [.max, .max], host: Wire.Implementation(name: "tä\u{0}177", version: "tä\u{0}178"),
                 features: ["tä\u{0}179", "tä\u{0}180"],
-                limits: Wire.Limits(maxFrameBytes: .max, maxCalls: .max, maxCallBytes: .max))),
+                limits: Wire.Limits(maxFrameBytes: .max, maxCalls: .max, maxCallBytes: .max),
+                logLevel: .unrecognized(.max))),
         .configure(
             Wire.ConfigureRequest(
                 target: "tä\u{0}184",

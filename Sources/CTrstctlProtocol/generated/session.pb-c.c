@@ -977,7 +977,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__limits__descriptor =
   (ProtobufCMessageInit) trstctl__plugin__v1__limits__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trstctl__plugin__v1__hello_request__field_descriptors[4] =
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__hello_request__field_descriptors[5] =
 {
   {
     "protocol_versions",
@@ -1027,17 +1027,30 @@ static const ProtobufCFieldDescriptor trstctl__plugin__v1__hello_request__field_
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "log_level",
+    5,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_ENUM,
+    0,   /* quantifier_offset */
+    offsetof(Trstctl__Plugin__V1__HelloRequest, log_level),
+    &trstctl__plugin__v1__log_request__level__descriptor,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trstctl__plugin__v1__hello_request__field_indices_by_name[] = {
   2,   /* field[2] = features */
   1,   /* field[1] = host */
   3,   /* field[3] = limits */
+  4,   /* field[4] = log_level */
   0,   /* field[0] = protocol_versions */
 };
 static const ProtobufCIntRange trstctl__plugin__v1__hello_request__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 4 }
+  { 0, 5 }
 };
 const ProtobufCMessageDescriptor trstctl__plugin__v1__hello_request__descriptor =
 {
@@ -1047,7 +1060,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__hello_request__descriptor 
   "Trstctl__Plugin__V1__HelloRequest",
   "trstctl.plugin.v1",
   sizeof(Trstctl__Plugin__V1__HelloRequest),
-  4,
+  5,
   trstctl__plugin__v1__hello_request__field_descriptors,
   trstctl__plugin__v1__hello_request__field_indices_by_name,
   1,  trstctl__plugin__v1__hello_request__number_ranges,

@@ -50,7 +50,8 @@ int trstctl_reap_pidfd(int pidfd, int block, int *exited, int *status);
 // memfd_create(MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_EXEC), falling back to no MFD_EXEC before Linux 6.3.
 int trstctl_memfd_create(const char *name);
 // Adds every seal: no write, no grow, no shrink, no new mapping for writing, no change of the execute bits, no more
-// seals. F_SEAL_EXEC is left out where the kernel does not know it (before 6.3).
+// seals. F_SEAL_EXEC is left out where the kernel does not know it (before 6.3). Pages that somebody holds are waited for,
+// about a second; then it is EBUSY.
 int trstctl_memfd_seal(int memfd);
 
 // getsockopt(SO_PEERCRED).

@@ -33,7 +33,7 @@ struct FileAttributes: Hashable, Sendable {
         modified = Int64(status.st_mtim.tv_sec)
     }
 
-    private static func requireRegular(_ status: stat, _ path: AbsolutePath) throws(EffectError) {
+    fileprivate static func requireRegular(_ status: stat, _ path: AbsolutePath) throws(EffectError) {
         let kind: String
         switch status.st_mode & S_IFMT {
         case S_IFREG:
@@ -68,9 +68,27 @@ extension GrantedDirectory {
         }
     }
 
+    /// Whether there is a file that may be opened; one system call, where `inspect` takes three, and what is mounted over
+    /// the name is found by the opening.
+    ///
+    /// - Throws: for everything that must not even be opened.
+    private borrowing func isOpenable() throws(EffectError) -> Bool {
+        var status = stat()
+        let raw = descriptor.raw
+        let (result, error) = leaf.withCString {
+            (fstatat(raw, $0, &status, AT_SYMLINK_NOFOLLOW), errno)
+        }
+        guard result == 0 else {
+            guard error == ENOENT else { throw .file("cannot open", path, errno: error) }
+            return false
+        }
+        try FileAttributes.requireRegular(status, path)
+        return true
+    }
+
     /// Opens the file for reading, and checks again what was opened; nil when there is none.
     borrowing func openForReading() throws(EffectError) -> OpenedFile? {
-        guard try inspect() != nil else { return nil }
+        guard try isOpenable() else { return nil }
         // Never blocks on a pipe and never takes a terminal, should the file have been exchanged since.
         let file = try openFile(leaf, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
         return OpenedFile(attributes: try FileAttributes(checking: file, path), descriptor: file)

@@ -27,17 +27,16 @@ extension GrantedDirectory {
     }
 }
 
-/// Makes directories durable for many who change them at the same time: whoever comes while one fsync(2) runs waits
-/// for the next, which then counts for all who wait.
+/// Makes directories durable for many who change them at the same time: one fsync(2) counts for all changes that were
+/// made before it, whoever asked for it.
 final class SharedSynchronisation: Sendable {
-    private final class Turn: Sendable {
-        /// How many have asked so far.
-        let asked = Atomic<UInt64>(0)
-        /// Up to whom it is done; held while it is being done.
-        let done = Mutex<UInt64>(0)
+    private final class Directory: Sendable {
+        /// How often it was changed so far.
+        let changes = Atomic<UInt64>(0)
+        let commit = GroupCommit()
     }
 
-    private let turns = Mutex<[DirectoryIdentity: Turn]>([:])
+    private let directories = Mutex<[DirectoryIdentity: Directory]>([:])
     private let synchronise: @Sendable (Int32) -> Int32
 
     /// - Parameter synchronise: fsync(2); a test puts its own here.
@@ -45,30 +44,35 @@ final class SharedSynchronisation: Sendable {
         self.synchronise = synchronise
     }
 
-    /// How many have asked for a directory so far, for tests.
-    func asked(_ directory: DirectoryIdentity) -> UInt64 {
-        turns.withLock { $0[directory] }?.asked.load(ordering: .acquiring) ?? 0
+    private subscript(identity: DirectoryIdentity) -> Directory {
+        directories.withLock { directories in
+            if let directory = directories[identity] { return directory }
+            let directory = Directory()
+            directories[identity] = directory
+            return directory
+        }
     }
 
-    /// Returns when everything that was changed in the directory before the call is durable.
+    /// Notes that a directory was changed.
+    ///
+    /// - Returns: the change's number, to be given to `synchronise`.
+    func noteChange(_ directory: DirectoryIdentity) -> UInt64 {
+        self[directory].changes.add(1, ordering: .acquiringAndReleasing).newValue
+    }
+
+    /// Returns when a change of the directory is durable; at once when somebody else's fsync(2) came after it.
     ///
     /// - Parameters:
-    ///   - directory: which one it is.
-    ///   - descriptor: of it, not opened with O_PATH.
+    ///   - identity: which one it is.
+    ///   - number: the change's.
+    ///   - descriptor: of the directory, not opened with O_PATH.
     /// - Throws: what fsync(2) says to this caller; it says nothing about the others.
-    func synchronise(_ directory: DirectoryIdentity, _ descriptor: Int32) throws(SystemError) {
-        let turn = turns.withLock { turns in
-            if let turn = turns[directory] { return turn }
-            let turn = Turn()
-            turns[directory] = turn
-            return turn
-        }
-        let number = turn.asked.add(1, ordering: .acquiringAndReleasing).newValue
-        try turn.done.withLock { done throws(SystemError) in
-            guard done < number else { return }
-            let all = turn.asked.load(ordering: .acquiring)
-            _ = try retryingInterrupts("fsync") { synchronise(descriptor) }
-            done = all
+    func synchronise(
+        _ identity: DirectoryIdentity, upTo number: UInt64, _ descriptor: Int32
+    ) throws(SystemError) {
+        let directory = self[identity]
+        try directory.commit.wait(upTo: number, of: { directory.changes.load(ordering: .acquiring) }) {
+            () throws(SystemError) in _ = try retryingInterrupts("fsync") { synchronise(descriptor) }
         }
     }
 }

@@ -11,7 +11,19 @@ struct UnsyncedDirectories: Sendable {
     /// The most that are held open.
     static let limit = 16
 
-    private var directories: [DirectoryIdentity: (SharedDescriptor, AbsolutePath)] = [:]
+    /// One whose entries were changed.
+    private struct Directory {
+        let descriptor: SharedDescriptor
+        let path: AbsolutePath
+        /// The number of the latest change.
+        var change: UInt64
+    }
+
+    private let shared: SharedSynchronisation
+    private var directories: [DirectoryIdentity: Directory] = [:]
+
+    /// - Parameter shared: lets those who change the same directory at the same time share one fsync(2).
+    init(_ shared: SharedSynchronisation = SharedSynchronisation()) { self.shared = shared }
 
     var isEmpty: Bool { directories.isEmpty }
 
@@ -23,13 +35,18 @@ struct UnsyncedDirectories: Sendable {
     /// Notes an open directory; the path is for errors.
     mutating func add(_ directory: borrowing OwnedDescriptor, _ path: AbsolutePath) throws(EffectError) {
         let identity = try DirectoryIdentity(directory.raw, path)
-        guard directories[identity] == nil else { return }
+        let change = shared.noteChange(identity)
+        guard directories[identity] == nil else {
+            directories[identity]?.change = change
+            return
+        }
         guard directories.count < UnsyncedDirectories.limit else {
             return try directory.synchronise(path)
         }
         do throws(SystemError) {
             let copy = try directory.duplicate()
-            directories[identity] = (SharedDescriptor(copy.release()), path)
+            directories[identity] = Directory(
+                descriptor: SharedDescriptor(copy.release()), path: path, change: change)
         } catch {
             try directory.synchronise(path)
         }
@@ -37,15 +54,13 @@ struct UnsyncedDirectories: Sendable {
 
     /// Makes all of them durable; what fails stays to be tried again.
     ///
-    /// - Parameter shared: lets those who change the same directory at the same time share one fsync(2).
     /// - Throws: what the first of them that cannot be synchronised says.
-    mutating func synchronise(_ shared: SharedSynchronisation? = nil) throws(EffectError) {
-        let shared = shared ?? SharedSynchronisation()
-        for (identity, (descriptor, path)) in directories {
+    mutating func synchronise() throws(EffectError) {
+        for (identity, directory) in directories {
             do throws(SystemError) {
-                try shared.synchronise(identity, descriptor.raw)
+                try shared.synchronise(identity, upTo: directory.change, directory.descriptor.raw)
             } catch {
-                throw .file("cannot make durable", path, errno: error.errno)
+                throw .file("cannot make durable", directory.path, errno: error.errno)
             }
             directories[identity] = nil
         }

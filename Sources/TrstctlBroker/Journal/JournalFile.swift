@@ -68,8 +68,7 @@ final class JournalFile: Sendable {
     private let descriptor: OwnedDescriptor
     private let salt: [UInt8]
     private let state: Mutex<State>
-    /// The position up to which the file is durable; held while it is made so, and who waits finds it done.
-    private let durable = Mutex<Int64>(0)
+    private let commit = GroupCommit()
 
     /// Makes the file, durably.
     ///
@@ -143,12 +142,7 @@ final class JournalFile: Sendable {
 
     /// Makes everything up to a position durable, together with whatever others appended meanwhile.
     func synchronise(upTo position: Int64) throws(SystemError) {
-        try durable.withLock { durable throws(SystemError) in
-            guard durable < position else { return }
-            let end = try state.withLock { state throws(SystemError) in
-                if let failure = state.failure { throw failure }
-                return state.end
-            }
+        try commit.wait(upTo: UInt64(clamping: position), of: end) { () throws(SystemError) in
             do throws(SystemError) {
                 let file = descriptor.raw
                 _ = try retryingInterrupts("fdatasync", path) { fdatasync(file) }
@@ -156,7 +150,13 @@ final class JournalFile: Sendable {
                 state.withLock { $0.failure = error }
                 throw error
             }
-            durable = end
+        }
+    }
+
+    private func end() throws(SystemError) -> UInt64 {
+        try state.withLock { state throws(SystemError) in
+            if let failure = state.failure { throw failure }
+            return UInt64(clamping: state.end)
         }
     }
 

@@ -62,7 +62,7 @@ package final class BrokerScope: Sendable {
         self.deployment = deployment
         self.observer = observer
         ledger = Mutex(ScopeLedger(limits: limits))
-        files = Mutex(FileJournal(limits: limits, layout: layout))
+        files = Mutex(FileJournal(limits: limits, layout: layout, directories: deployment?.directories))
     }
 
     /// Performs a brokered call and answers it; blocks until it is done, so call it where waiting is allowed.
@@ -241,7 +241,7 @@ package final class BrokerScope: Sendable {
         try files.withLock { journal throws(EffectError) in
             // A version that is as the one before is nothing that anybody has to see.
             if !journal.isPublished { try journal.versions?.restore() }
-            try journal.unsynced.synchronise(deployment?.directories)
+            try journal.unsynced.synchronise()
         }
         try deployment?.end(.committed)
     }

@@ -31,7 +31,7 @@ struct FileJournal: Sendable {
     private var keptFiles = 0
     private var settled: [Wire.Change]?
     /// The directories whose changes are not durable yet.
-    var unsynced = UnsyncedDirectories()
+    var unsynced: UnsyncedDirectories
     /// The versions of the target's directory; nil when its files are replaced one by one.
     var versions: VersionedFiles?
     /// What the connector's own reverts left or overwrote, for the report at the end; what they set aside `versions` knows.
@@ -39,8 +39,9 @@ struct FileJournal: Sendable {
     /// Whether a file of the versioned directory was written since the last time that a version became visible.
     private var isPending = false
 
-    init(limits: ScopeLimits, layout: VersionedLayout?) {
+    init(limits: ScopeLimits, layout: VersionedLayout?, directories: SharedSynchronisation?) {
         self.limits = limits
+        unsynced = UnsyncedDirectories(directories ?? SharedSynchronisation())
         versions = layout.map { VersionedFiles($0, limits: limits) }
     }
 

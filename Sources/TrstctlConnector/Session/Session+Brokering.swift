@@ -25,6 +25,13 @@ extension Session {
     }
 
     /// Makes a brokered call whose reply nobody needs.
+    /// Whether the host shows lines of this level.
+    func shows(_ level: Wire.LogRequest.Level) -> Bool {
+        state.lock()
+        defer { state.unlock() }
+        return level.isShown(from: logLevel)
+    }
+
     func tell(_ method: Wire.Call.Method, in running: RunningCall, _ worker: Worker) {
         _ = try? start(method, in: running, worker, bytes: 256, isAwaited: false)
     }

@@ -30,6 +30,7 @@ extension Session {
     private func hello(_ request: Wire.HelloRequest) -> Wire.Reply {
         let type = type(of: connector)
         multiplexer.peerLimits = SessionLimits(request.limits)
+        logLevel = request.logLevel
         let version = Session.protocolVersions.filter { request.protocolVersions.contains($0) }.max() ?? 0
         hasCommonVersion = version != 0
         let description = Wire.Description(

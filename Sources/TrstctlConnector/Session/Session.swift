@@ -88,6 +88,8 @@ package final class Session: @unchecked Sendable {
     var threads = 1
     var shutdownCall: UInt32?
     var hasCommonVersion = false
+    /// The least level of Log that the host shows.
+    var logLevel = Wire.LogRequest.Level.debug
     package internal(set) var end: SessionEnd?
 
     /// - Parameters:

@@ -34,6 +34,8 @@ package final class ConnectorPool: Sendable {
         /// The development override: these run when the manifest has no pin for them.
         package var allowUnpinned: Set<ConnectorName> = []
         package var hostVersion: String
+        /// The least level of connectors' Log that `log` gets, and, as INFO, of Progress.
+        var logLevel = Wire.LogRequest.Level.debug
         /// Gets a line for every start and refusal.
         var audit: AuditLog?
         /// Gets what connectors print and log: connector, source, line.
@@ -128,6 +130,7 @@ package final class ConnectorPool: Sendable {
                 report.warnings.append("\(name) is unpinned, \(ConnectorPool.overrideNote)")
             }
             let scopes = ScopeRegistry(
+                logLevel: options.logLevel,
                 log: { [log = options.log] in log(name.text, "log", ConnectorPool.line($0)) },
                 progress: { [log = options.log] in log(name.text, "progress", readable($0.message.utf8, limit: 256)) },
                 stray: stray(of: report))
@@ -137,6 +140,7 @@ package final class ConnectorPool: Sendable {
             request.timeouts = options.timeouts
             request.runtimeBase = options.runtimeBase
             request.host.version = options.hostVersion
+            request.logLevel = options.logLevel
             request.log = { [log = options.log] stream, line in log(name.text, stream.rawValue, line) }
             let (session, layers) = try await Session.start(executable, request)
             report.version = printable(Bytes(session.hello.connector?.version ?? ""), limit: 128)

@@ -34,6 +34,7 @@ final class ScopeRegistry: Sendable {
     private static let strayLimit = 100
     private let strays = Mutex(0)
     private let entries = Mutex<[Bytes: Entry]>([:])
+    private let logLevel: Wire.LogRequest.Level
     private let log: @Sendable (Wire.LogRequest) -> Void
     private let progress: @Sendable (Wire.ProgressRequest) -> Void
     private let stray: @Sendable (EffectRecord?) -> Void
@@ -41,21 +42,25 @@ final class ScopeRegistry: Sendable {
     /// Passes on what connectors log, and tells of their calls outside of any scope.
     ///
     /// - Parameters:
+    ///   - logLevel: the least level that is passed on; Progress counts as INFO.
     ///   - log: gets Log, within a budget.
     ///   - progress: gets Progress, within the same budget.
     ///   - stray: gets what became of a call that belongs to no scope; nil once, when there are too many.
     init(
+        logLevel: Wire.LogRequest.Level = .debug,
         log: @Sendable @escaping (Wire.LogRequest) -> Void,
         progress: @Sendable @escaping (Wire.ProgressRequest) -> Void,
         stray: @Sendable @escaping (EffectRecord?) -> Void = { _ in }
     ) {
+        self.logLevel = logLevel
         self.log = log
         self.progress = progress
         self.stray = stray
     }
 
-    /// Whether a line may still be passed on; each one costs at least 64 bytes, so that empty ones end too.
-    private func spend(_ bytes: Int) -> Bool {
+    /// Whether a line is to be passed on, and may still be; each one costs at least 64 bytes, so that empty ones end too.
+    private func spend(_ bytes: Int, _ level: Wire.LogRequest.Level) -> Bool {
+        guard level.isShown(from: logLevel) else { return false }
         let (before, after) = logged.withLock { logged in
             let before = logged
             if logged <= ScopeRegistry.logBudget { logged += max(64, min(bytes, 4_096)) }
@@ -115,11 +120,11 @@ final class ScopeRegistry: Sendable {
         }
         switch method {
         case .log(let request):
-            if spend(request.message.utf8.count) { log(request) }
+            if spend(request.message.utf8.count, request.level) { log(request) }
             answer(Wire.Reply(status: Wire.Status(), result: .log(Wire.LogResponse())))
             return {}
         case .progress(let request):
-            if spend(request.message.utf8.count) { progress(request) }
+            if spend(request.message.utf8.count, .info) { progress(request) }
             answer(Wire.Reply(status: Wire.Status(), result: .progress(Wire.ProgressResponse())))
             return {}
         default:

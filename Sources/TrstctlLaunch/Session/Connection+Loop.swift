@@ -145,18 +145,20 @@ extension Connection {
     /// Sends a reply: with the others of this round on the loop's thread, at once on another.
     private func reply(to id: UInt32, with reply: Wire.Reply) {
         let isOnLoop = EventLoop.shared.isCurrent
-        let end = state.withLock { state -> ConnectionEnd? in
+        // Without the lock, for which others may wait.
+        let encoded = Wire.Frame(id: id, kind: .reply(reply)).encoded()
+        let mustWrite = state.withLock { state in
             state.running.removeValue(forKey: id)
-            guard state.end == nil, let frame = state.multiplexer.reply(to: id, with: reply) else { return nil }
-            state.outgoing.append(state.encodeReply(frame))
+            guard state.end == nil, state.multiplexer.endCall(id) else { return false }
+            state.outgoing.append(state.acceptable(encoded, for: id))
             updateInterest(&state)
-            if isOnLoop || state.flushRequested || state.stallDeadline != .never {
+            guard !isOnLoop, !state.flushRequested, state.stallDeadline == .never else {
                 requestFlush(&state)
-                return nil
+                return false
             }
-            return write(&state)
+            return !state.isWriting
         }
-        if let end { close(end) }
+        if mustWrite { write { $0.takeOutgoing() } }
     }
 
     func requestFlush(_ state: inout ConnectionState) {
@@ -166,24 +168,41 @@ extension Connection {
     }
 
     package func flush() {
-        let end = state.withLock { state -> ConnectionEnd? in
+        write { state in
             state.flushRequested = false
-            return state.end == nil ? write(&state) : nil
+            return state.takeOutgoing()
         }
-        if let end { close(end) }
     }
 
-    /// Writes as much as the peer takes.
+    /// Writes as much as the peer takes; one thread at a time, which also takes what others append meanwhile.
+    ///
+    /// The lock is not held while it writes: a worker with a reply has to wait for nobody.
+    private func write(_ first: (inout ConnectionState) -> OutgoingQueue?) {
+        var next = state.withLock { first(&$0) }
+        while var batch = next {
+            let before = batch.byteCount
+            let error = batch.write(to: socket.raw)
+            let hasWritten = batch.byteCount < before
+            let end: ConnectionEnd?
+            (end, next) = state.withLock { state in
+                state.giveBack(batch)
+                guard state.end == nil else { return (nil, nil) }
+                let end = note(error, hasWritten: hasWritten, &state)
+                return (end, end == nil && error == 0 ? state.takeOutgoing() : nil)
+            }
+            if let end { close(end) }
+        }
+    }
+
+    /// Notes how writing ended.
     ///
     /// - Returns: why the connection is over; nil when it goes on.
-    private func write(_ state: inout ConnectionState) -> ConnectionEnd? {
-        let before = state.outgoing.byteCount
-        let error = state.outgoing.write(to: socket.raw)
+    private func note(_ error: Int32, hasWritten: Bool, _ state: inout ConnectionState) -> ConnectionEnd? {
         switch error {
         case 0:
             state.stallDeadline = .never
         case EAGAIN:
-            if state.stallDeadline == .never || state.outgoing.byteCount < before {
+            if state.stallDeadline == .never || hasWritten {
                 state.stallDeadline = .after(milliseconds: writeStall)
                 armTimer(&state, state.stallDeadline)
             }
@@ -206,7 +225,7 @@ extension Connection {
     private func updateInterest(_ state: inout ConnectionState) {
         guard state.end == nil else { return }
         var wanted: UInt32 = 0
-        if !state.multiplexer.isSaturated && state.outgoing.byteCount < ConnectionState.highWaterMark {
+        if !state.multiplexer.isSaturated && state.unwrittenBytes < ConnectionState.highWaterMark {
             wanted |= TRSTCTL_EPOLL_IN
         }
         if state.stallDeadline != .never { wanted |= TRSTCTL_EPOLL_OUT }

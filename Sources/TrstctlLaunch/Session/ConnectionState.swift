@@ -9,6 +9,12 @@ struct ConnectionState: ~Copyable {
 
     var multiplexer: Multiplexer
     var outgoing = OutgoingQueue()
+    /// Whether a thread writes frames that it took, outside of the lock.
+    private(set) var isWriting = false
+    /// How many bytes it took.
+    private var bytesBeingWritten = 0
+    /// An empty queue with room, for what comes while the other one is being written.
+    private var spare = OutgoingQueue()
     var pending: [UInt32: PendingCall] = [:]
     var waitingForRoom: [PendingCall] = []
     /// How to end the peer's calls that are being worked on; nil while one begins.
@@ -26,14 +32,40 @@ struct ConnectionState: ~Copyable {
         self.multiplexer = multiplexer
     }
 
-    /// A reply's frame, or when that is longer than the peer accepts, one that says so.
-    func encodeReply(_ frame: Wire.Frame) -> Bytes {
-        let encoded = frame.encoded()
+    /// How many bytes wait to be written.
+    var unwrittenBytes: Int { outgoing.byteCount + bytesBeingWritten }
+
+    /// Takes the frames to be written out of the lock; nil when there are none, or somebody else does it already.
+    mutating func takeOutgoing() -> OutgoingQueue? {
+        guard end == nil, !isWriting, !outgoing.isEmpty else { return nil }
+        isWriting = true
+        bytesBeingWritten = outgoing.byteCount
+        let taken = outgoing
+        (outgoing, spare) = (spare, OutgoingQueue())
+        return taken
+    }
+
+    /// Gives back what could not be written, before what was appended meanwhile.
+    mutating func giveBack(_ rest: OutgoingQueue) {
+        isWriting = false
+        bytesBeingWritten = 0
+        guard end == nil else { return }
+        guard !rest.isEmpty else {
+            spare = rest
+            return
+        }
+        let later = outgoing
+        outgoing = rest
+        outgoing.append(later)
+    }
+
+    /// A reply's encoded frame, or when that is longer than the peer accepts, one that says so.
+    func acceptable(_ encoded: Bytes, for id: UInt32) -> Bytes {
         guard encoded.count - 4 > multiplexer.peerLimits.frameBytes else { return encoded }
         let status = Wire.Status(
             code: .resourceExhausted,
             message: "the answer has \(encoded.count - 4) bytes, and you accept \(multiplexer.peerLimits.frameBytes)")
-        return Wire.Frame(id: frame.id, kind: .reply(Wire.Reply(status: status))).encoded()
+        return Wire.Frame(id: id, kind: .reply(Wire.Reply(status: status))).encoded()
     }
 
     /// Sends a call's frame if the peer's window has room for it.

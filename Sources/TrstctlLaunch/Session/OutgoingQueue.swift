@@ -16,6 +16,11 @@ struct OutgoingQueue: Sendable {
         byteCount += frame.count
     }
 
+    mutating func append(_ other: OutgoingQueue) {
+        frames += other.frames[other.first...]
+        byteCount += other.byteCount
+    }
+
     mutating func removeAll() { self = OutgoingQueue() }
 
     /// Writes as much as the socket takes; never raises SIGPIPE, whatever the process does about that signal.

@@ -83,7 +83,8 @@ extension Session {
     ) async throws(SessionError) -> Wire.HelloResponse {
         let name = request.name
         let message = Wire.HelloRequest(
-            protocolVersions: protocolVersions, host: request.host, features: [], limits: request.limits.message)
+            protocolVersions: protocolVersions, host: request.host, features: [], limits: request.limits.message,
+            logLevel: request.logLevel)
         let reply: Wire.Reply
         do {
             reply = try await connection.call(

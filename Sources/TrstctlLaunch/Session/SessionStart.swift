@@ -15,6 +15,8 @@ package struct SessionRequest: Sendable {
     /// What this host calls itself.
     package var host = Wire.Implementation(name: "trstctl", version: "")
     package var limits = SessionLimits()
+    /// The least level of Log that anybody will see, and, as INFO, of Progress.
+    package var logLevel = Wire.LogRequest.Level.debug
     /// What happens when a layer of the sandbox cannot be applied.
     package var confinement = ConfinementMode.strict
     /// Directories of libraries that a dynamic executable or a script may read besides the system's.

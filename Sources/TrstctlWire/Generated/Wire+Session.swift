@@ -169,15 +169,19 @@ extension Wire {
         package var features: [String]
         /// What the host accepts; not set means the defaults.
         package var limits: Wire.Limits?
+        /// The least level of Log that anybody will see; Progress counts as INFO. What is below it need not be sent; the host
+        /// answers it nevertheless, and drops it. Not set, or a number that the connector does not know, means DEBUG.
+        package var logLevel: Wire.LogRequest.Level
 
         package init(
             protocolVersions: [UInt32] = [], host: Wire.Implementation? = nil, features: [String] = [],
-            limits: Wire.Limits? = nil
+            limits: Wire.Limits? = nil, logLevel: Wire.LogRequest.Level = Wire.LogRequest.Level(rawValue: 0)
         ) {
             self.protocolVersions = protocolVersions
             self.host = host
             self.features = features
             self.limits = limits
+            self.logLevel = logLevel
         }
     }
 }
@@ -195,6 +199,7 @@ extension Wire.HelloRequest: WireMessage {
             self.features.append(try takeText(&c.pointee.features[index], "HelloRequest.features"))
         }
         if let item = c.pointee.limits { self.limits = try Wire.Limits(taking: item) }
+        self.logLevel = Wire.LogRequest.Level(rawValue: Int32(truncatingIfNeeded: c.pointee.log_level.rawValue))
     }
 
     func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__HelloRequest>, _ arena: inout Arena) {
@@ -205,6 +210,8 @@ extension Wire.HelloRequest: WireMessage {
         c.pointee.n_features = self.features.count
         c.pointee.features = arena.array(self.features) { element, arena in arena.text(element) }
         if let limits { c.pointee.limits = arena.message(limits) }
+        c.pointee.log_level = Trstctl__Plugin__V1__LogRequest__Level(
+            rawValue: UInt32(bitPattern: self.logLevel.rawValue))
     }
 }
 

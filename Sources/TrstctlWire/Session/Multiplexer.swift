@@ -201,9 +201,16 @@ package struct Multiplexer: Sendable {
 
     /// The frame that answers a call of the peer, or nil when it was answered before: every call gets one reply.
     package mutating func reply(to id: UInt32, with reply: Wire.Reply) -> Wire.Frame? {
-        guard let bytes = incoming.removeValue(forKey: id) else { return nil }
+        endCall(id) ? Wire.Frame(id: id, kind: .reply(reply)) : nil
+    }
+
+    /// Notes that a call of the peer is being answered.
+    ///
+    /// - Returns: false when it was answered before.
+    package mutating func endCall(_ id: UInt32) -> Bool {
+        guard let bytes = incoming.removeValue(forKey: id) else { return false }
         incomingBytes -= bytes
-        return Wire.Frame(id: id, kind: .reply(reply))
+        return true
     }
 
     /// The frame that answers a call that `receive` said to refuse.

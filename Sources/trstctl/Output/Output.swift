@@ -63,8 +63,6 @@ final class Output: Sendable {
 
     /// Prints a line that a connector printed or logged.
     func connectorLine(_ connector: String, _ source: String, _ line: String) {
-        let isQuiet = source == "progress" || (source == "log" && (line.hasPrefix("debug:") || line.hasPrefix("info:")))
-        guard isVerbose || !isQuiet else { return }
         Output.error("[\(connector)] \(source == "log" || source == "progress" ? "" : source + ": ")\(line)")
     }
 

@@ -115,8 +115,10 @@ final class RawHost: @unchecked Sendable {
     func call(_ method: Wire.Call.Method?) throws -> Wire.Reply { try receiveReply(try start(method)) }
 
     @discardableResult
-    func hello(_ versions: [UInt32] = [1], limits: Wire.Limits? = nil) throws -> Wire.HelloResponse {
-        let request = Wire.HelloRequest(protocolVersions: versions, limits: limits)
+    func hello(
+        _ versions: [UInt32] = [1], limits: Wire.Limits? = nil, logLevel: Wire.LogRequest.Level = .debug
+    ) throws -> Wire.HelloResponse {
+        let request = Wire.HelloRequest(protocolVersions: versions, limits: limits, logLevel: logLevel)
         guard case .hello(let response) = try call(.hello(request)).result else { throw Failure.unexpected("Hello") }
         return response
     }

@@ -194,10 +194,15 @@ struct  Trstctl__Plugin__V1__HelloRequest
    * What the host accepts; not set means the defaults.
    */
   Trstctl__Plugin__V1__Limits *limits;
+  /*
+   * The least level of Log that anybody will see; Progress counts as INFO. What is below it need not be sent; the host
+   * answers it nevertheless, and drops it. Not set, or a number that the connector does not know, means DEBUG.
+   */
+  Trstctl__Plugin__V1__LogRequest__Level log_level;
 };
 #define TRSTCTL__PLUGIN__V1__HELLO_REQUEST__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trstctl__plugin__v1__hello_request__descriptor) \
-    , 0,NULL, NULL, 0,NULL, NULL }
+    , 0,NULL, NULL, 0,NULL, NULL, TRSTCTL__PLUGIN__V1__LOG_REQUEST__LEVEL__DEBUG }
 
 
 /*

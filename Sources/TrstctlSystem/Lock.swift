@@ -1,11 +1,10 @@
 internal import Glibc
-internal import TrstctlSystem
 
 /// A mutex that conditions can be waited for under; `Synchronization.Mutex` has none.
-final class Lock: @unchecked Sendable {
+package final class Lock: @unchecked Sendable {
     fileprivate let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
 
-    init() {
+    package init() {
         mutex.initialize(to: pthread_mutex_t())
         pthread_mutex_init(mutex, nil)
     }
@@ -15,15 +14,17 @@ final class Lock: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func lock() { pthread_mutex_lock(mutex) }
-    func unlock() { pthread_mutex_unlock(mutex) }
+    /// Waits until nobody else holds it.
+    package func lock() { pthread_mutex_lock(mutex) }
+    /// Lets the next one have it.
+    package func unlock() { pthread_mutex_unlock(mutex) }
 }
 
 /// Something a thread can wait for while it holds a ``Lock``.
-final class Condition: @unchecked Sendable {
+package final class Condition: @unchecked Sendable {
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 
-    init() {
+    package init() {
         condition.initialize(to: pthread_cond_t())
         var attributes = pthread_condattr_t()
         pthread_condattr_init(&attributes)
@@ -37,10 +38,14 @@ final class Condition: @unchecked Sendable {
         condition.deallocate()
     }
 
-    func signal() { pthread_cond_signal(condition) }
+    /// Wakes one who waits.
+    package func signal() { pthread_cond_signal(condition) }
+
+    /// Wakes all who wait.
+    package func broadcast() { pthread_cond_broadcast(condition) }
 
     /// Gives up the lock until there is a signal, the deadline passes, or for no reason at all.
-    func wait(_ lock: Lock, until deadline: Deadline) {
+    package func wait(_ lock: Lock, until deadline: Deadline = .never) {
         guard deadline != .never else {
             pthread_cond_wait(condition, lock.mutex)
             return
@@ -49,29 +54,4 @@ final class Condition: @unchecked Sendable {
             tv_sec: Int(deadline.nanoseconds / 1_000_000_000), tv_nsec: Int(deadline.nanoseconds % 1_000_000_000))
         pthread_cond_timedwait(condition, lock.mutex, &time)
     }
-}
-
-/// Runs a closure on a new thread that nobody joins.
-///
-/// - Returns: whether the thread could be started.
-func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
-    final class Body: Sendable {
-        let run: @Sendable () -> Void
-        init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-    }
-    var attributes = pthread_attr_t()
-    pthread_attr_init(&attributes)
-    defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-    var thread = pthread_t()
-    let argument = Unmanaged.passRetained(Body(body))
-    let result = pthread_create(
-        &thread, &attributes,
-        { argument in
-            guard let argument else { return nil }
-            Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-            return nil
-        }, argument.toOpaque())
-    if result != 0 { argument.release() }
-    return result == 0
 }
