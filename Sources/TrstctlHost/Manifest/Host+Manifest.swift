@@ -71,8 +71,8 @@ extension Host {
             guard names.insert(name).inserted else { continue }
             options.log(
                 "trstctl", "warning",
-                "--allow-unpinned \(name): whatever lies there as \(name.executableFileName) may run in this run; "
-                    + "pin it with: \(NextCommand.trstctl("plugin", "pin", name.text))")
+                "--allow-unpinned \(name): without a pin in the manifest, whatever lies there as \(name.executableFileName) "
+                    + "runs; pin it with: \(NextCommand.trstctl("plugin", "pin", name.text))")
         }
         return names
     }
