@@ -69,6 +69,18 @@ struct NextStepTests {
         #expect(outcome.code == 2 && outcome.output.contains("is refused: 1 pin that is none\n"), "\(outcome)")
     }
 
+    @Test("Validation names the connectors of targets for which nothing is pinned, and what pins them")
+    func unpinned() async throws {
+        let site = try EchoSite()
+        let pin = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-echo")
+        let pinned = try await site.command.run("manifest", "validate")
+        #expect(pinned.output.hasSuffix("is valid: 1 connector, 1 credential, 1 target\n"), "\(pinned)")
+        try site.command.write(manifest: site.manifest.text.replacing("\"\(pin)\"", with: ""))
+        let outcome = try await site.command.run("manifest", "validate")
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.output.contains("\nnote: nothing is pinned for echo: its targets are refused until trstctl"))
+    }
+
     @Test(
         "Somebody else can look at a plan beside root's state, and hears in capitals what is not known",
         .enabled(if: geteuid() == 0))

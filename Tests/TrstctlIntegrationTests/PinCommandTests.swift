@@ -82,6 +82,13 @@ struct PinCommandTests {
         let refused = try await site.command.run("plugin", "pin", "echo")
         #expect(refused.code == 3 && refused.errors.contains("It is the build that is pinned already"), "\(refused)")
         #expect(!refused.errors.contains("stolen"), "\(refused)")
+        let pin = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-echo")
+        let other = site.manifest.text.replacing(pin, with: String(repeating: "ab", count: 32))
+        try site.command.write(manifest: other)
+        #expect(try await site.command.run("plugin", "pin", "echo").errors.contains("what a stolen one looks like"))
+        try site.command.write(manifest: site.manifest.text.replacing("\"\(pin)\"", with: ""))
+        #expect(try await site.command.run("plugin", "pin", "echo").errors.contains("\nNothing is pinned; "))
+        try site.command.write(manifest: site.manifest.text)
         #expect(try await site.command.run("plugin", "pin", "--approve", "echo").code == 0)
         // Whatever was approved stands in the log's text, too.
         let audit = try await site.command.run("audit")

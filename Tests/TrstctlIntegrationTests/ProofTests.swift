@@ -23,7 +23,7 @@ struct ProofTests {
         let outcome = try await site.command.run("apply", "--json")
         let target = try #require(try outcome.json(RunReport.self).targets.first)
         #expect(target.code == "not-served" && !target.isProven, "\(outcome)")
-        #expect(target.detail.contains("Connection refused"), "\(outcome)")
+        #expect(target.detail.contains("Connection refused\nnext: see what listens at 127.0.0.1:"), "\(outcome)")
         #expect(site.files == [])
     }
 

@@ -32,7 +32,9 @@ package struct PinRefusal: Error, Sendable, CustomStringConvertible {
         lines.append(
             pinned.contains(digest)
                 ? "It is the build that is pinned already: the manifest's targets make it ask for this."
-                : "An update that suddenly asks for more is what a stolen one looks like.")
+                : pinned.isEmpty
+                    ? "Nothing is pinned; what stands in its entry is a decision, and approves no more than it says."
+                    : "An update that suddenly asks for more is what a stolen one looks like.")
         guard undecided.isEmpty else {
             lines.append(
                 "The rules for the same program disagree about its terms (sha256, setuid), so that these get none:")

@@ -46,7 +46,10 @@ enum PluginText {
         ].compactMap(\.self).joined(separator: ", ")
         var head = refusals.isEmpty ? "\(manifest) is valid: \(counts)" : "\(manifest) is refused: \(faults)"
         if warnings > 0 { head += "; \(warnings) warning\(warnings == 1 ? "" : "s")" }
-        return ([head] + summary.findings.map(\.text)).joined(separator: "\n")
+        let unpinned = summary.unpinned.map {
+            "note: nothing is pinned for \($0): its targets are refused until \(NextCommand.trstctl("plugin", "pin", $0))"
+        }
+        return ([head] + summary.findings.map(\.text) + unpinned).joined(separator: "\n")
     }
 
     static func verify(_ reports: [PluginReport]) -> String {
@@ -121,7 +124,7 @@ enum PluginText {
             lines += report.addedGrants.map { "    + \($0)" }
             if !report.unusedGrants.isEmpty { lines.append("  grants that stand there and are not asked for:") }
             lines += report.unusedGrants.map { "      \($0)" }
-            lines += report.warnings.map { "  warning: \($0)" }
+            lines += report.warnings.map { "  warning: " + $0.replacing("\n", with: "\n    ") }
             return lines.joined(separator: "\n")
         }.joined(separator: "\n")
     }
