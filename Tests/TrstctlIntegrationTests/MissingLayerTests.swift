@@ -85,7 +85,7 @@ struct MissingLayerTests {
     @Test("best-effort names what is missing when a connector is only asked, too", arguments: kernels)
     func asked(lacks: String, layers: Set<String>) async throws {
         let site = try site("best-effort")
-        for words in [["plugin", "inspect", "echo"], ["plugin", "list", "--run"]] {
+        for words in [["plugin", "inspect", "echo"], ["plugin", "list", "--run"], ["plugin", "pin", "echo"]] {
             let text = try await run(site.command, lacks: lacks, words)
             #expect(text.code == 0, "\(text)")
             for layer in layers {
