@@ -5,18 +5,30 @@ import Synchronization
 /// With options such as `--manifest` the same words without them mean another manifest, another state, other connectors.
 /// What was typed is a fact about the process, and errors are written in every room: hence one value for all of it.
 package enum NextCommand {
-    private static let options = Mutex<[String]>([])
+    private struct Options {
+        var places: [String] = []
+        var overrides: [String] = []
+    }
+
+    private static let options = Mutex(Options())
 
     /// Makes every suggested command end with these options from now on.
     ///
-    /// - Parameter words: the options as a shell would give them to the program.
-    package static func carry(_ words: [String]) { options.withLock { $0 = words } }
+    /// - Parameters:
+    ///   - words: the options as a shell would give them to the program.
+    ///   - overrides: more of them, which let connectors run without a pin: one that pins does not need them.
+    package static func carry(_ words: [String], overrides: [String] = []) {
+        options.withLock { $0 = Options(places: words, overrides: overrides) }
+    }
 
     /// A command to type next.
     ///
     /// - Parameter words: the subcommand with its own options and names, one word each.
     /// - Returns: the command line, with the options that this process was given.
-    package static func trstctl(_ words: String...) -> String { line(words, options: options.withLock(\.self)) }
+    package static func trstctl(_ words: String...) -> String {
+        let options = options.withLock(\.self)
+        return line(words, options: options.places + (words.starts(with: ["plugin", "pin"]) ? [] : options.overrides))
+    }
 
     /// The command line for a POSIX shell.
     ///

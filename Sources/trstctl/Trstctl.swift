@@ -62,13 +62,16 @@ struct GlobalOptions: ParsableArguments {
 extension GlobalOptions {
     /// The options that decide what a command is about, as they were typed; how it prints is not among them.
     var words: [String] {
-        // A value that looks like an option is one only behind the sign.
-        func option(_ name: String, _ value: String) -> [String] {
-            value.hasPrefix("-") ? ["\(name)=\(value)"] : [name, value]
-        }
-        return (manifest.map { option("--manifest", $0) } ?? []) + (stateDir.map { option("--state-dir", $0) } ?? [])
+        (manifest.map { option("--manifest", $0) } ?? []) + (stateDir.map { option("--state-dir", $0) } ?? [])
             + pluginDir.flatMap { option("--plugin-dir", $0) }
-            + allowUnpinned.flatMap { option("--allow-unpinned", $0) }
+    }
+
+    /// Those that let connectors run without a pin.
+    var overrideWords: [String] { allowUnpinned.flatMap { option("--allow-unpinned", $0) } }
+
+    // A value that looks like an option is one only behind the sign.
+    private func option(_ name: String, _ value: String) -> [String] {
+        value.hasPrefix("-") ? ["\(name)=\(value)"] : [name, value]
     }
 }
 
@@ -92,7 +95,7 @@ struct Trstctl: ParsableCommand {
     /// Runs a command and turns its errors into text and an exit code.
     static func run(_ command: any HostCommand) async -> Int32 {
         let output = Output(isJSON: command.global.json, isVerbose: command.global.verbose)
-        NextCommand.carry(command.global.words)
+        NextCommand.carry(command.global.words, overrides: command.global.overrideWords)
         var options = Host.Options(manifest: Bytes(command.global.manifestPath), version: programVersion)
         options.stateDirectory = command.global.stateDir
         options.pluginDirectories = command.global.pluginDir.map { Bytes($0) }

@@ -40,7 +40,7 @@ struct PinTermsTests {
         let line = "{ argv: [\(program), reload], sha256: [\"\(Self.pin)\"], setuid: true }"
         #expect(try await fixture.host().inspectPlugin("echo").targets.first?.missing == ["process.exec: [\(line)]"])
         let planned = try await fixture.host(allowUnpinned: ["echo"]).plan([])
-        #expect(planned.targets.first?.detail.contains("process.exec: [\(line)]") == true, "\(planned)")
+        #expect(planned.targets.first?.detail.contains("process.exec:\n      - \(line)\n") == true, "\(planned)")
 
         let report = try #require(try await fixture.host().pinPlugins(["echo"], PinMode(isApproving: true)).first)
         #expect(report.addedGrants == [shown])

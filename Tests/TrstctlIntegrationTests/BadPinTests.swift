@@ -189,6 +189,25 @@ struct BadPinTests {
         let outcome = try await site.command.run("apply")
         #expect(outcome.code == 3, "\(outcome)")
         #expect(site.files == [])
+        // As a start would.
+        let verified = try await site.command.run("plugin", "verify")
+        #expect(verified.code == 3 && verified.output.contains("cannot run: not an executable"), "\(verified)")
+        let listed = try await site.command.run("plugin", "list", "--json").json([PluginReport].self)
+        #expect(listed.map(\.code) == ["executable-format"] && listed.first?.path == path)
+        let pinned = try await site.command.run("plugin", "pin", "echo")
+        #expect(pinned.code == 3 && pinned.errors.contains("\n  file:     \(path)"), "\(pinned)")
+    }
+
+    @Test("A file that was rejected is named with what to do, and not where else to put it")
+    func rejected() async throws {
+        let site = try EchoSite()
+        let path = "\(site.command.plugins)/trstctl-connector-echo"
+        try #require(chmod(path, 0o777) == 0)
+        try site.command.scratch.write("", to: "plugins/trstctl-connector-Bad", mode: 0o755)
+        let outcome = try await site.command.run("plugin", "verify")
+        #expect(outcome.output.contains("chmod go-w '\(path)'\n  next: do what stands behind"), "\(outcome)")
+        let listed = try await site.command.run("plugin", "list", "--json").json([PluginReport].self)
+        #expect(listed.map(\.code) == ["bad-name", "file-writable"] && listed.last?.path == path, "\(listed)")
     }
 
     @Test("One refused connector does not stop another's targets")

@@ -80,7 +80,7 @@ struct ExitCodeTests {
         try site.command.write(manifest: site.manifest.text)
         let outcome = try await site.command.run("apply")
         #expect(outcome.code == 3, "\(outcome)")
-        #expect(outcome.output.contains("fs.write: [\(site.live("one"))]"), "\(outcome)")
+        #expect(outcome.output.contains("fs.write:\n        - \(site.live("one"))\n"), "\(outcome)")
         #expect(outcome.output.contains("trstctl plugin pin --approve echo"), "\(outcome)")
         #expect(site.files == [])
     }
@@ -103,7 +103,7 @@ struct ExitCodeTests {
         #expect(try await site.command.run("version").code == 0)
         let valid = try await site.command.run("manifest", "validate")
         #expect(valid.code == 0, "\(valid)")
-        #expect(valid.output.contains("1 connectors, 1 credentials, 1 targets"))
+        #expect(valid.output.contains("1 connector, 1 credential, 1 target\n"))
         #expect(try await site.command.run("--help").code == 0)
     }
 }

@@ -20,6 +20,12 @@ struct MissingLayerTests {
     private func run(_ command: TrstctlCommand, lacks: String, _ arguments: String...) async throws
         -> TrstctlCommand.Outcome
     {
+        try await run(command, lacks: lacks, arguments)
+    }
+
+    private func run(_ command: TrstctlCommand, lacks: String, _ arguments: [String]) async throws
+        -> TrstctlCommand.Outcome
+    {
         let older = command.scratch.file("older")
         if access(older, X_OK) != 0 {
             let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -74,6 +80,23 @@ struct MissingLayerTests {
             #expect(starts.allSatisfy { $0.reason?.contains("without a layer of its confinement, \(layer)") == true })
         }
         #expect(site.fingerprint("one") == site.credential.fingerprint)
+    }
+
+    @Test("best-effort names what is missing when a connector is only asked, too", arguments: kernels)
+    func asked(lacks: String, layers: Set<String>) async throws {
+        let site = try site("best-effort")
+        for words in [["plugin", "inspect", "echo"], ["plugin", "list", "--run"], ["plugin", "pin", "echo"]] {
+            let text = try await run(site.command, lacks: lacks, words)
+            #expect(text.code == 0, "\(text)")
+            for layer in layers {
+                #expect(text.output.contains("echo runs without a layer of its confinement, \(layer): "), "\(text)")
+            }
+        }
+        let strict = try self.site("strict")
+        let listed = try await run(strict.command, lacks: lacks, ["plugin", "list", "--run", "--json"])
+        let report = try #require(try listed.json([PluginReport].self).first)
+        #expect(report.code == "layer-missing" && report.version == "", "\(listed)")
+        #expect(report.reason.hasPrefix("does not start: ") && report.pin == .pinned, "\(listed)")
     }
 
     @Test("strict refuses, names the layer and the way out, and doctor says so beforehand", arguments: kernels)

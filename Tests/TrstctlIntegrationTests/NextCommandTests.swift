@@ -70,6 +70,14 @@ struct NextCommandTests {
         #expect(!asJSON.errors.contains("--json") && !asJSON.errors.contains("-v "), "\(asJSON)")
     }
 
+    @Test("A pin that is suggested needs no override")
+    func overrides() async throws {
+        let site = try EchoSite()
+        let outcome = try await site.command.run("plan", "--allow-unpinned", "echo")
+        #expect(outcome.code == 0 && outcome.errors.contains("trstctl plugin pin echo --manifest"), "\(outcome)")
+        #expect(!outcome.errors.contains("--plugin-dir \(site.command.plugins) --allow-unpinned"), "\(outcome)")
+    }
+
     @Test("Without options the suggestion has none")
     func bare() {
         #expect(NextCommand.line(["plugin", "pin", "echo"], options: []) == "trstctl plugin pin echo")

@@ -27,6 +27,33 @@ struct NextStepTests {
         #expect(try await site.command.run("audit", "--target", "one").code == 0)
     }
 
+    @Test("A connector that was found by a relative path is named by its absolute one, wherever it is told")
+    func relative() async throws {
+        let site = try EchoSite()
+        let program = try BuiltProduct.path("trstctl")
+        for directory in [".", "./", "../plugins"] {
+            let line =
+                "cd '\(site.command.plugins)' && exec '\(program)' --manifest '\(site.command.manifest)' "
+                + "--state-dir '\(site.command.state)' --plugin-dir \(directory) plan --json"
+            let outcome = try await RunningCommand("/bin/sh", ["sh", "-c", line], home: site.command.scratch.path)
+                .outcome()
+            let path = try #require(try outcome.json(RunReport.self).connectors.first).path
+            #expect(
+                path.hasPrefix(site.command.plugins + "/") && path.hasSuffix("/trstctl-connector-echo"), "\(outcome)")
+        }
+        let audit = try await site.command.run("audit", "--json").json(AuditResult.self)
+        #expect(audit.records.filter { $0.event == .start }.allSatisfy { $0.object?.hasPrefix("/") == true })
+    }
+
+    @Test("Where no directory of a manifest is, the same is said as where no file is")
+    func noManifest() async throws {
+        let site = try EchoSite()
+        for path in ["nowhere.yaml", "nowhere/trstctl.yaml"] {
+            let outcome = try await site.command.run("plan", "--manifest", site.command.scratch.file(path))
+            #expect(outcome.code == 2 && outcome.errors.contains("there is no such file\n  next: "), "\(outcome)")
+        }
+    }
+
     @Test("Who names an interrupted deployment that is none hears what to type")
     func abandon() async throws {
         let outcome = try await EchoSite().command.run("recover", "--abandon", "nobody")
@@ -40,6 +67,18 @@ struct NextStepTests {
         try site.command.write(manifest: site.manifest.text.replacing(pin, with: "abc"))
         let outcome = try await site.command.run("manifest", "validate")
         #expect(outcome.code == 2 && outcome.output.contains("is refused: 1 pin that is none\n"), "\(outcome)")
+    }
+
+    @Test("Validation names the connectors of targets for which nothing is pinned, and what pins them")
+    func unpinned() async throws {
+        let site = try EchoSite()
+        let pin = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-echo")
+        let pinned = try await site.command.run("manifest", "validate")
+        #expect(pinned.output.hasSuffix("is valid: 1 connector, 1 credential, 1 target\n"), "\(pinned)")
+        try site.command.write(manifest: site.manifest.text.replacing("\"\(pin)\"", with: ""))
+        let outcome = try await site.command.run("manifest", "validate")
+        #expect(outcome.code == 0, "\(outcome)")
+        #expect(outcome.output.contains("\nnote: nothing is pinned for echo: its targets are refused until trstctl"))
     }
 
     @Test(

@@ -68,6 +68,34 @@ struct PinCommandTests {
         #expect(try FileStamp(site.command.manifest) == before)
     }
 
+    @Test(
+        "Where the manifest makes the pinned build ask for more, nobody speaks of a stolen one; each rule has its line")
+    func widened() async throws {
+        var site = try EchoSite()
+        let (first, second) = (site.command.scratch.file("live2/a"), site.command.scratch.file("live2/b"))
+        site.manifest.targets[0].config["write_path"] = first
+        site.manifest.targets[0].config["state_path"] = second
+        try site.command.write(manifest: site.manifest.text)
+        let applied = try await site.command.run("apply")
+        #expect(applied.code == 3, "\(applied)")
+        #expect(applied.output.contains("fs.write:\n        - \(first)\n        - \(second)\n"), "\(applied)")
+        let refused = try await site.command.run("plugin", "pin", "echo")
+        #expect(refused.code == 3 && refused.errors.contains("It is the build that is pinned already"), "\(refused)")
+        #expect(!refused.errors.contains("stolen"), "\(refused)")
+        let pin = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-echo")
+        let other = site.manifest.text.replacing(pin, with: String(repeating: "ab", count: 32))
+        try site.command.write(manifest: other)
+        #expect(try await site.command.run("plugin", "pin", "echo").errors.contains("what a stolen one looks like"))
+        try site.command.write(manifest: site.manifest.text.replacing("\"\(pin)\"", with: ""))
+        #expect(try await site.command.run("plugin", "pin", "echo").errors.contains("\nNothing is pinned; "))
+        try site.command.write(manifest: site.manifest.text)
+        #expect(try await site.command.run("plugin", "pin", "--approve", "echo").code == 0)
+        // Whatever was approved stands in the log's text, too.
+        let audit = try await site.command.run("audit")
+        #expect(audit.output.contains("+ fs.write \(first); + fs.write \(second)"), "\(audit)")
+        #expect(audit.output.contains("note: a text that ends with … goes on"), "\(audit)")
+    }
+
     @Test("Inspecting shows what a connector is and needs, without granting it anything")
     func inspect() async throws {
         let site = try EchoSite()

@@ -218,9 +218,11 @@ package final class ConnectorPool: Sendable {
     ) -> VerificationRules {
         let pinning: VerificationRules.Pinning =
             isAsking ? .asking : allowUnpinned.contains(name) ? .allowsUnpinned : .required
-        return VerificationRules(
+        var rules = VerificationRules(
             manifest?.manifest.plugin(name), trust: manifest?.manifest.trust ?? Trust(), pinning: pinning,
             manifestModified: manifest?.modified)
+        rules.demandsProgram = true
+        return rules
     }
 
     /// Verifies on a worker thread.

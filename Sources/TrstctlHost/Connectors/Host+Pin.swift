@@ -48,7 +48,7 @@ extension Host {
                 let connector = try await pool.connector(name, isAsking: true)
                 let (asked, warnings) = await Host.declarations(connector, name, loaded)
                 await pool.stopAll()
-                return (connector.report, asked, warnings)
+                return (connector.report, asked, connector.report.warnings + warnings)
             } catch {
                 await pool.stopAll()
                 throw error

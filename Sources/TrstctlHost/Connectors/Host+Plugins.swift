@@ -27,6 +27,7 @@ extension Host {
             var report = PluginReport(name: "")
             report.path = printable(rejection.path)
             report.pin = .refused
+            report.code = rejection.reason.word ?? ""
             report.reason = rejection.text
             reports.append(report)
         }
@@ -49,20 +50,19 @@ extension Host {
         defer { finish(audit) }
         let pool = makePool(audit: audit, loaded, overrides)
         let names = reports.filter(\.mayRun).map(\.name)
-        let versions = try await EventLoop.run {
-            var versions: [String: String] = [:]
-            for text in names {
-                guard let name = ConnectorName(text) else { continue }
-                do throws(ConnectorRefusal) {
-                    versions[text] = try await pool.connector(name).report.version
-                } catch {
-                    versions[text] = "does not start: \(error.description)"
-                }
-            }
+        let started = try await EventLoop.run {
+            for name in names.compactMap({ ConnectorName($0) }) { _ = try? await pool.connector(name) }
+            let reports = await pool.reports()
             await pool.stopAll()
-            return versions
+            return reports
         }
-        for index in reports.indices { reports[index].version = versions[reports[index].name] ?? "" }
+        for connector in started {
+            guard let index = reports.firstIndex(where: { $0.name == connector.name }) else { continue }
+            reports[index].version = connector.version
+            reports[index].code = connector.code
+            reports[index].reason = connector.error.isEmpty ? "" : "does not start: \(connector.error)"
+            reports[index].warnings = connector.warnings.filter { !$0.hasSuffix(ConnectorPool.overrideNote) }
+        }
     }
 
     /// Verifies connectors as a start would, without starting them.
@@ -91,6 +91,7 @@ extension Host {
         report.rejected = lookup.rejections.map(\.description)
         guard let candidate = lookup.candidate else {
             report.pin = lookup.rejections.isEmpty ? .missing : .refused
+            report.path = lookup.rejections.first { $0.isFile(of: name) }.map { printable($0.path) } ?? ""
             report.refuse(
                 NotFound(name: name, searched: searchPath.directories.map(\.path), rejections: lookup.rejections))
             return report

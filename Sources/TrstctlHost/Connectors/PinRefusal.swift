@@ -29,7 +29,12 @@ package struct PinRefusal: Error, Sendable, CustomStringConvertible {
         lines += (difference + undecided).map { "  + \($0)" }
         if asksForKey { lines.append("  + needs_key: true (it would receive private keys themselves)") }
         lines += unkept.map { "  ! \($0) is given by reference, and this build does not keep it as a secret" }
-        lines.append("An update that suddenly asks for more is what a stolen one looks like.")
+        lines.append(
+            pinned.contains(digest)
+                ? "It is the build that is pinned already: the manifest's targets make it ask for this."
+                : pinned.isEmpty
+                    ? "Nothing is pinned; what stands in its entry is a decision, and approves no more than it says."
+                    : "An update that suddenly asks for more is what a stolen one looks like.")
         guard undecided.isEmpty else {
             lines.append(
                 "The rules for the same program disagree about its terms (sha256, setuid), so that these get none:")

@@ -18,7 +18,7 @@ package struct PluginReport: Codable, Sendable {
     package var pin: PinState
     /// Why, when a start would be refused, in one word (`spec/reasons.md`); empty otherwise.
     package var code: String
-    /// Why, when it is not pinned.
+    /// Why it is not pinned, or would not start, or did not when it was run.
     package var reason: String
     /// What has to be said although it may run.
     package var note: String

@@ -29,10 +29,13 @@ extension Host {
     package func validateManifest() throws(ManifestError) -> ManifestSummary {
         let loaded = try lintedManifest()
         let manifest = loaded.manifest
+        let used = Set(manifest.targets.map(\.connector.text))
+        let pinned = manifest.plugins.filter { !$0.pins.isEmpty || !$0.invalidPins.isEmpty }.map(\.name.text)
         return ManifestSummary(
             connectors: manifest.plugins.count, credentials: manifest.credentials.count,
             targets: manifest.targets.count,
-            findings: loaded.findings.filter(\.isRefusal) + loaded.findings.filter { !$0.isRefusal })
+            findings: loaded.findings.filter(\.isRefusal) + loaded.findings.filter { !$0.isRefusal },
+            unpinned: used.subtracting(pinned).sorted())
     }
 
     /// Where connectors and state are.
@@ -71,8 +74,8 @@ extension Host {
             guard names.insert(name).inserted else { continue }
             options.log(
                 "trstctl", "warning",
-                "--allow-unpinned \(name): whatever lies there as \(name.executableFileName) may run in this run; "
-                    + "pin it with: \(NextCommand.trstctl("plugin", "pin", name.text))")
+                "--allow-unpinned \(name): without a pin in the manifest, whatever lies there as \(name.executableFileName) "
+                    + "runs; pin it with: \(NextCommand.trstctl("plugin", "pin", name.text))")
         }
         return names
     }
@@ -84,6 +87,8 @@ package struct ManifestSummary: Codable, Sendable {
     package var credentials: Int
     package var targets: Int
     package var findings: [FindingReport]
+    /// The connectors that targets name and for which nothing is pinned: a start would be refused.
+    package var unpinned: [String]
 
     /// True when a connector is not started before a finding is acknowledged or corrected.
     package var isRefused: Bool { findings.contains(where: \.isRefusal) }

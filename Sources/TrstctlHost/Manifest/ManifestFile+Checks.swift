@@ -10,10 +10,17 @@ extension ManifestFile {
                     Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
                 })
         } catch {
+            guard error.errno != ENOENT else { throw notThere(file) }
             throw ManifestError(
-                error.errno == ENOENT ? .notFound : .unreadable, file: file, error.description,
-                nextStep: "check the path, or pass it with --manifest FILE")
+                .unreadable, file: file, error.description, nextStep: "check the path, or pass it with --manifest FILE")
         }
+    }
+
+    private static func notThere(_ file: String) -> ManifestError {
+        ManifestError(
+            .notFound, file: file, "there is no such file",
+            nextStep: "pass the manifest with --manifest FILE, or put it here as trstctl.yaml; README has one to begin "
+                + "with")
     }
 
     static func openFile(_ leaf: String, in directory: Int32, file: String) throws(ManifestError) -> OwnedDescriptor {
@@ -28,9 +35,7 @@ extension ManifestFile {
                     .symbolicLink, file: file, "expected a regular file, found a symbolic link",
                     nextStep: "pass the file it points to: --manifest \"$(readlink -f \(file))\"")
             case ENOENT:
-                throw ManifestError(
-                    .notFound, file: file, "there is no such file",
-                    nextStep: "pass the manifest with --manifest FILE; README has one to begin with")
+                throw notThere(file)
             default:
                 throw ManifestError(.unreadable, file: file, error.description, nextStep: "check the path and its mode")
             }

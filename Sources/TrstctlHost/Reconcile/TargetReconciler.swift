@@ -263,10 +263,12 @@ struct TargetReconciler: Sendable {
             throw Failure(
                 stage: .grants, code: ReasonCode(.notApproved),
                 summary: "the connector \(target.connector.text) asks for more than the manifest approves",
-                detail: (["It asks for these grants, which are not approved under plugins: \(target.connector.text):"]
-                    + lines.rules.yamlLines.map { "    \($0)" }
+                detail: ([
+                    "It asks for these grants, which are not approved under plugins: \(target.connector.text): grants:"
+                ]
+                    + lines.rules.yamlBlock.map { "    \($0)" }
                     + lines.undecided.yamlLines.map { "    \($0)  # on the terms (sha256, setuid) that you want" } + [
-                        "Nothing was touched. To approve them, add these lines, or type: "
+                        "Nothing was touched. To approve them, add these rules there, or type: "
                             + NextCommand.trstctl("plugin", "pin", "--approve", target.connector.text)
                     ]).joined(separator: "\n"),
                 isRefusal: true)

@@ -179,7 +179,8 @@ struct TargetWork: Sendable {
             stage: .probe, code: ReasonCode(.notServed),
             summary: "\(probe.address.text) does not serve the deployed certificate",
             detail: "expected fingerprint \(expected)\nfound    "
-                + (found.isEmpty ? "none: \(reason)" : "fingerprint \(found)"))
+                + (found.isEmpty ? "none: \(reason)" : "fingerprint \(found)")
+                + "\nnext: see what listens at \(probe.address.text), and whether it loads these files")
     }
 
     /// Makes the deployment final; when that fails, it can still be undone, and is.

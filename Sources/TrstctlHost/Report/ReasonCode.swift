@@ -123,6 +123,7 @@ extension VerificationError.Code {
         case .tooLarge: "too-large"
         case .revoked: "executable-revoked"
         case .scriptNotAllowed: "script-not-allowed"
+        case .notRunnable: "executable-format"
         case .interpreter(.mismatch): "interpreter-mismatch"
         case .interpreter(.other): "interpreter-other"
         case .interpreter(.badFirstLine), .interpreter(.looksUp): "interpreter-line"

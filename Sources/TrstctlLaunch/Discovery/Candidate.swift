@@ -56,7 +56,12 @@ package struct NotFound: Error, Sendable, CustomStringConvertible {
     package var description: String {
         let places = searched.map { "\n  searched: \(printable($0))" }.joined()
         let reasons = rejections.map { "\n  rejected: \($0)" }.joined()
-        return "no executable \(name.executableFileName) for the connector \(name.text)\(places)\(reasons)"
-            + "\n  next: put it into one of these directories, or name its directory with --plugin-dir"
+        let isThere = rejections.contains { $0.isFile(of: name) }
+        return
+            "no executable \(name.executableFileName) \(isThere ? "that may run, " : "")for the connector \(name.text)"
+            + "\(places)\(reasons)\n  next: "
+            + (isThere
+                ? "do what stands behind the file that was rejected, after checking where it came from"
+                : "put it into one of these directories, or name its directory with --plugin-dir")
     }
 }

@@ -1,4 +1,4 @@
-import TrstctlPolicy
+package import TrstctlPolicy
 package import TrstctlSystem
 
 /// A directory or a file that was looked at and not taken, with the reason and what to do about it.
@@ -38,6 +38,11 @@ package struct Rejection: Equatable, Sendable, CustomStringConvertible {
         self.path = path
         self.target = target == path ? nil : target
         self.reason = reason
+    }
+
+    /// Whether it is about a connector's file, and not about a directory.
+    package func isFile(of name: ConnectorName) -> Bool {
+        path.array.suffix(name.executableFileName.utf8.count + 1).elementsEqual("/\(name.executableFileName)".utf8)
     }
 
     /// What is wrong, as a sentence without its object.

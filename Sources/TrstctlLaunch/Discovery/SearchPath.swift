@@ -40,9 +40,22 @@ package struct SearchPath: Sendable {
         directories = all.filter { seen.insert($0.path).inserted }
     }
 
-    /// The search path of this process: its environment, after the explicit directories.
+    /// The search path of this process: its environment, after the explicit directories, which become absolute: what
+    /// reports and the audit log say has to hold for a reader who is somewhere else.
     package static func current(explicit: [Bytes]) -> SearchPath {
-        SearchPath(explicit: explicit, variable: environmentValue("TRSTCTL_PLUGIN_DIR"), home: environmentValue("HOME"))
+        SearchPath(
+            explicit: explicit.map(absolute), variable: environmentValue("TRSTCTL_PLUGIN_DIR"),
+            home: environmentValue("HOME"))
+    }
+
+    /// A path behind that of the working directory; as it is when nobody knows that one.
+    private static func absolute(_ path: Bytes) -> Bytes {
+        guard path.array.first != UInt8(ascii: "/"), let here = getcwd(nil, 0) else { return path }
+        defer { free(here) }
+        let base = Array(UnsafeRawBufferPointer(start: here, count: strlen(here)))
+        let rest = path.array.starts(with: Array("./".utf8)) ? path.array.dropFirst(2) : path.array[...]
+        let isHere = rest.isEmpty || rest.elementsEqual(".".utf8)
+        return Bytes(isHere ? base : base + (base.last == UInt8(ascii: "/") ? [] : [UInt8(ascii: "/")]) + rest)
     }
 
     private static func environmentValue(_ name: String) -> Bytes? {

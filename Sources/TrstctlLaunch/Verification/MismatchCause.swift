@@ -19,6 +19,12 @@ enum MismatchCause {
         (Array("MZ".utf8), "this is a Windows executable"),
     ]
 
+    /// What a file that is no executable is, by its first bytes; nil when they tell nothing.
+    static func beginning(of sealed: SealedExecutable) -> String? {
+        let start = FileSlice(sealed.descriptor.raw, at: 0, count: 64)
+        return beginnings.first { start.starts(with: $0.bytes) }?.cause
+    }
+
     /// The likely cause of a mismatch, or nil when nothing tells.
     ///
     /// - Parameters:
@@ -27,8 +33,7 @@ enum MismatchCause {
     ///   - manifestModified: when the manifest was last written, in seconds since 1970.
     /// - Returns: a sentence without a full stop, or nil.
     static func guess(_ sealed: SealedExecutable, _ pins: Pins, manifestModified: Int64? = nil) -> String? {
-        let start = FileSlice(sealed.descriptor.raw, at: 0, count: 64)
-        if let known = beginnings.first(where: { start.starts(with: $0.bytes) }) { return known.cause }
+        if let known = beginning(of: sealed) { return known }
         switch sealed.kind {
         case .foreignELF: return "this build is \(sealed.kind); the pin may be of the build for this machine"
         case .brokenELF: return "the file is damaged or was not copied whole"

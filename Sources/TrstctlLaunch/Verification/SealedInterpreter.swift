@@ -56,9 +56,7 @@ package final class SealedInterpreter: Sendable {
 
     init(of script: SealedExecutable, rule: ScriptRule) throws(InterpreterFault) {
         let (named, argument) = try SealedInterpreter.firstLine(of: script)
-        guard named.array.split(separator: UInt8(ascii: "/")).last.map(Array.init) != Array("env".utf8) else {
-            throw .looksUp(named)
-        }
+        guard !SealedInterpreter.looksUp(named) else { throw .looksUp(named) }
         guard named == rule.interpreter.bytes else { throw .other(found: named, expected: rule.interpreter) }
         path = rule.interpreter
         self.argument = argument
@@ -75,6 +73,28 @@ package final class SealedInterpreter: Sendable {
         }
         resolvedPath = SealedInterpreter.resolve(file) ?? rule.interpreter.bytes
         descriptor = copy.descriptor
+    }
+
+    /// The interpreter that a script's first line names, when the manifest could name it too.
+    ///
+    /// What a shell would take for more than a path is nil, because it is shown in a command to type.
+    static func named(in script: SealedExecutable) -> Bytes? {
+        guard let (named, _) = try? firstLine(of: script), !looksUp(named), (try? AbsolutePath(named)) != nil,
+            named.text?.utf8.allSatisfy({ isPlain($0) }) ?? false
+        else { return nil }
+        return named
+    }
+
+    private static func isPlain(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): true
+        default: "/._-+".utf8.contains(byte)
+        }
+    }
+
+    private static func looksUp(_ named: Bytes) -> Bool {
+        named.array.split(separator: UInt8(ascii: "/")).last.map(Array.init) == Array("env".utf8)
     }
 
     private static func firstLine(of script: SealedExecutable) throws(InterpreterFault) -> (Bytes, Bytes?) {

@@ -13,8 +13,11 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
         case tooLarge(limit: Int64)
         /// The operator revoked this build, whatever is pinned.
         case revoked(found: SHA256Digest)
-        /// A script, and the manifest does not say what may run it.
-        case scriptNotAllowed
+        /// A script, and the manifest does not say what may run it; with the interpreter that its first line names, where
+        /// that is one.
+        case scriptNotAllowed(interpreter: Bytes?)
+        /// No program that this machine runs.
+        case notRunnable(ExecutableKind)
         /// The script names another interpreter than the manifest, or one that is not the pinned one.
         case interpreter(InterpreterFault)
         /// The signature that the manifest asks for is missing, wrong, or by nobody it trusts.
@@ -45,17 +48,26 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
     package var nextCommand: String {
         switch code {
         case .mismatch, .unpinned: NextCommand.trstctl("plugin", "pin", connector.text)
-        case .tooLarge, .tooSlow, .changedWhileReading, .failed, .revoked, .scriptNotAllowed, .interpreter, .signature:
+        case .tooLarge, .tooSlow, .changedWhileReading, .failed, .revoked, .scriptNotAllowed, .notRunnable,
+            .interpreter,
+            .signature:
             NextCommand.trstctl("plugin", "verify", connector.text)
         }
     }
 
     private var nextStep: String {
         switch code {
+        case .mismatch(_, let expected) where expected.count > 1:
+            "\(nextCommand), if this file is the one you want to run; with --add the other pins stay"
         case .mismatch, .unpinned: "\(nextCommand), if this file is the one you want to run"
+        case .notRunnable: "install the connector's executable for this machine"
         case .revoked: "install another build; only removing it from trust: revoked_sha256: would let this one run"
-        case .scriptNotAllowed:
-            "add under plugins: \(connector.text): script: { interpreter: /path, sha256: [SHA-256 of the interpreter] }"
+        case .scriptNotAllowed(let interpreter?):
+            "add this under plugins: \(connector.text): in the manifest, with what `sha256sum \(printable(interpreter))` prints "
+                + "first:\n              script: { interpreter: \(printable(interpreter)), sha256: [\"…\"] }"
+        case .scriptNotAllowed(nil):
+            "write the interpreter's own path into the script's first line, then name and pin it in the manifest: "
+                + "script: under plugins: \(connector.text):"
         case .interpreter(.mismatch), .interpreter(.other), .interpreter(.notAProgram):
             "correct plugins: \(connector.text): script: in the manifest, if this interpreter is the one you want"
         case .signature: "install the signed build with its signature; see plugins: \(connector.text): signature:"
@@ -79,6 +91,8 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
             lines = ["the connector \(connector.text) is revoked in the manifest", "found:    \(found.hex)"]
         case .scriptNotAllowed:
             lines = ["the connector \(connector.text) is a script, and the manifest does not say what may run it"]
+        case .notRunnable(let kind):
+            lines = ["the connector \(connector.text) cannot run: \(kind)"]
         case .interpreter(let fault):
             lines = ["the connector \(connector.text) is a script that may not run: \(fault)"]
         case .signature(_, let reason):

@@ -23,6 +23,8 @@ package struct VerificationRules: Sendable {
     package var script: ScriptRule?
     /// Whose signature is asked for.
     package var signature: SignatureRule?
+    /// Whether bytes are refused that no machine, or not this one, would start.
+    package var demandsProgram = false
     /// When the manifest was last written, in seconds since 1970: a younger file was probably built again.
     package var manifestModified: Int64?
 
@@ -49,7 +51,8 @@ package struct VerificationRules: Sendable {
         case .allowsUnpinned, .required: break
         }
         guard !pins.digests.isEmpty else {
-            throw sealed.candidate.refusal(.unpinned(found: sealed.digest), size: sealed.size)
+            throw sealed.candidate.refusal(
+                .unpinned(found: sealed.digest), size: sealed.size, cause: MismatchCause.beginning(of: sealed))
         }
         throw sealed.candidate.refusal(
             .mismatch(found: sealed.digest, expected: pins.digests), size: sealed.size,
@@ -66,10 +69,24 @@ package struct VerificationRules: Sendable {
         }
     }
 
+    /// Refuses what could not be started, whoever pinned it.
+    func checkKind(of sealed: SealedExecutable) throws(VerificationError) {
+        guard demandsProgram else { return }
+        switch sealed.kind {
+        case .staticELF, .dynamicELF, .script: return
+        case .foreignELF, .brokenELF, .unknown:
+            throw sealed.candidate.refusal(
+                .notRunnable(sealed.kind), size: sealed.size, cause: MismatchCause.beginning(of: sealed))
+        }
+    }
+
     /// The interpreter that a script runs under; nil for what is no script.
     func checkScript(_ sealed: SealedExecutable) throws(VerificationError) -> SealedInterpreter? {
         guard sealed.kind == .script else { return nil }
-        guard let script else { throw sealed.candidate.refusal(.scriptNotAllowed, size: sealed.size) }
+        guard let script else {
+            let interpreter = SealedInterpreter.named(in: sealed)
+            throw sealed.candidate.refusal(.scriptNotAllowed(interpreter: interpreter), size: sealed.size)
+        }
         do throws(InterpreterFault) {
             return try SealedInterpreter(of: sealed, rule: script)
         } catch {

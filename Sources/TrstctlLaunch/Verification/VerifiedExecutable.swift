@@ -32,7 +32,7 @@ package struct VerifiedExecutable: Sendable {
     /// Verifies a sealed copy by everything that the manifest says: the one way for a launch, `plugin pin` and
     /// `plugin verify`.
     ///
-    /// - Throws: the first rule that the bytes break: revocation, pin, signature, interpreter.
+    /// - Throws: the first rule that the bytes break: revocation, pin, signature, interpreter, kind.
     package init(_ sealed: SealedExecutable, _ rules: VerificationRules) throws(VerificationError) {
         let candidate = sealed.candidate
         guard !rules.trust.revokes(sealed.digest) else {
@@ -41,6 +41,7 @@ package struct VerifiedExecutable: Sendable {
         isPinned = try rules.checkPin(of: sealed)
         signature = try rules.checkSignature(of: sealed)
         interpreter = try rules.checkScript(sealed)
+        try rules.checkKind(of: sealed)
         self.sealed = sealed
     }
 

@@ -41,6 +41,16 @@ extension GrantSet {
     }
 }
 
+extension GrantSet {
+    /// The lines below `grants:` in block style, with a line for each rule: what is to be read one by one.
+    package var yamlBlock: [String] {
+        Capability.allCases.flatMap { capability in
+            let rules = yamlRules(capability)
+            return rules.isEmpty ? [] : ["\(capability):"] + rules.map { "  - \($0)" }
+        }
+    }
+}
+
 /// A flow list of scalars, or nil when one of them is not UTF-8.
 func yamlList(_ items: [Bytes]) -> String? {
     let scalars = items.compactMap(yamlScalar)

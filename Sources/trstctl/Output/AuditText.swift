@@ -10,17 +10,27 @@ enum AuditText {
             table.add([
                 record.time, String(record.run.prefix(6)), record.event.rawValue, record.connector,
                 record.target ?? "-",
-                record.scope ?? "-", record.operation ?? "-", record.outcome, record.object ?? "-",
-                String((record.reason ?? record.grant.map { "by \($0)" } ?? "").prefix(120)).split(separator: "\n")
-                    .first
-                    .map(String.init) ?? "",
+                record.scope ?? "-", record.operation ?? "-", record.outcome, record.object ?? "-", note(record),
             ])
         }
         var notes = result.warnings.map { "warning: \($0)" }
         if result.damagedLines > 0 { notes.append("warning: \(result.damagedLines) lines are no audit records") }
+        if result.records.contains(where: { note($0).hasSuffix(cut) }) {
+            notes.append("note: a text that ends with \(cut) goes on; --json has all of it")
+        }
         if let leftOut = leftOut(result) { notes.append(leftOut) }
         let text = result.records.isEmpty ? "nothing is recorded that was asked for" : table.text
         return notes.isEmpty ? text : text + "\n\n" + notes.joined(separator: "\n")
+    }
+
+    private static let cut = "…"
+
+    /// Why, on one line: of an approval all of it, because what was approved is what one asks an audit log for.
+    private static func note(_ record: AuditRecord) -> String {
+        let reason = record.reason ?? record.grant.map { "by \($0)" } ?? ""
+        let line = reason.split(separator: "\n").map { $0.drop { $0 == " " } }.joined(separator: "; ")
+        let limit = record.event == .approval ? 8_192 : 160
+        return line.count > limit ? line.prefix(limit) + cut : line
     }
 
     /// The connectors with the most lines that are not shown.

@@ -32,7 +32,10 @@ enum PluginText {
     }
 
     static func validated(_ summary: ManifestSummary, _ manifest: String) -> String {
-        let counts = "\(summary.connectors) connectors, \(summary.credentials) credentials, \(summary.targets) targets"
+        let counts = [
+            (summary.connectors, "connector"), (summary.credentials, "credential"), (summary.targets, "target"),
+        ]
+        .map { "\($0) \($1)\($0 == 1 ? "" : "s")" }.joined(separator: ", ")
         let refusals = summary.findings.filter(\.isRefusal)
         let warnings = summary.findings.count - refusals.count
         let badPins = refusals.count(where: \.isBadPin)
@@ -43,7 +46,10 @@ enum PluginText {
         ].compactMap(\.self).joined(separator: ", ")
         var head = refusals.isEmpty ? "\(manifest) is valid: \(counts)" : "\(manifest) is refused: \(faults)"
         if warnings > 0 { head += "; \(warnings) warning\(warnings == 1 ? "" : "s")" }
-        return ([head] + summary.findings.map(\.text)).joined(separator: "\n")
+        let unpinned = summary.unpinned.map {
+            "note: nothing is pinned for \($0): its targets are refused until \(NextCommand.trstctl("plugin", "pin", $0))"
+        }
+        return ([head] + summary.findings.map(\.text) + unpinned).joined(separator: "\n")
     }
 
     static func verify(_ reports: [PluginReport]) -> String {
@@ -51,7 +57,8 @@ enum PluginText {
         return reports.map { report in
             guard report.mayRun else { return "\(report.name): \(report.pin.rawValue)\n\(report.reason)" }
             let state = report.pin == .pinned ? "ok" : "\(report.pin.rawValue), \(report.note)"
-            return "\(report.name): \(state)  \(report.sha256)  \(report.path)"
+            let line = "\(report.name): \(state)  \(report.sha256)  \(report.path)"
+            return ([line] + report.warnings.map { "  warning: \($0)" }).joined(separator: "\n")
         }.joined(separator: "\n")
     }
 
@@ -66,8 +73,9 @@ enum PluginText {
             "  optional     \(report.optionalMethods.isEmpty ? "none" : report.optionalMethods.joined(separator: ", "))",
             "  signature    \(connector.signature)",
             "  confinement  \(report.confinementMode): \(connector.confinement.joined(separator: " "))",
-            "  needs",
         ]
+        lines += connector.warnings.map { "  warning      \($0)" }
+        lines.append("  needs")
         lines += report.needs.map { "    \($0.capability)  to \($0.reason)" }
         if report.needsKey {
             let mark = report.needsKeyApproved ? "" : "NOT APPROVED  "
@@ -116,7 +124,7 @@ enum PluginText {
             lines += report.addedGrants.map { "    + \($0)" }
             if !report.unusedGrants.isEmpty { lines.append("  grants that stand there and are not asked for:") }
             lines += report.unusedGrants.map { "      \($0)" }
-            lines += report.warnings.map { "  warning: \($0)" }
+            lines += report.warnings.map { "  warning: " + $0.replacing("\n", with: "\n    ") }
             return lines.joined(separator: "\n")
         }.joined(separator: "\n")
     }

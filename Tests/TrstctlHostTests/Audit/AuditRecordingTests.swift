@@ -92,7 +92,7 @@ struct AuditRecordingTests {
         try fixture.write(config: "write_path: \(fixture.scratch.file("out/x"))")
         #expect(try await fixture.host(allowUnpinned: ["echo"]).plan([]).exitCode == 3)
         let refusal = try #require(try records(fixture, query).last)
-        #expect(refusal.code == "not-approved" && refusal.reason?.contains("fs.write: [") == true)
+        #expect(refusal.code == "not-approved" && refusal.reason?.contains("fs.write:\n      - ") == true)
     }
 
     @Test func `Nothing is started, asked or pinned where the log cannot be written`() async throws {

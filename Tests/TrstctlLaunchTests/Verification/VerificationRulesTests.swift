@@ -96,6 +96,28 @@ struct VerificationRulesTests {
         #expect(cause?.contains("RISC-V") == true && cause?.contains("for this machine") == true)
     }
 
+    @Test func `What could not be started is refused where a program is demanded, and says what it is`() throws {
+        for (content, word) in [([0x1F, 0x8B, 8], "gzip archive"), (elf(machine: 243), "RISC-V")] {
+            var rules = VerificationRules(Pins([try digest(content)]))
+            #expect(try error(content, rules) == nil)
+            rules.demandsProgram = true
+            let found = try #require(try error(content, rules))
+            #expect("\(found)".contains(word) && "\(found)".contains("\n  file: "), "\(found)")
+            guard case .notRunnable = found.code else {
+                Issue.record("\(found)")
+                continue
+            }
+        }
+        #expect(try error([0x1F, 0x8B, 8], VerificationRules(Pins([])))?.cause?.contains("gzip") == true)
+    }
+
+    @Test func `A mismatch with several pins says how the others stay`() throws {
+        let rules = VerificationRules(Pins([try digest([1]), try digest([2])]))
+        #expect(try "\(#require(try error(staticELF, rules)))".contains("; with --add the other pins stay"))
+        let one = VerificationRules(Pins([try digest([1])]))
+        #expect(try !"\(#require(try error(staticELF, one)))".contains("--add"))
+    }
+
     @Test func `Reading a connector has a deadline`() throws {
         try directory.write(staticELF, to: name.executableFileName)
         let path = SearchPath(explicit: [Bytes(directory.path)], variable: nil, home: nil)
@@ -110,8 +132,15 @@ struct VerificationRulesTests {
         try directory.write(bytes, to: "python")
         let script = Array("#! \(interpreter)  -I \nx\n".utf8)
         var rules = VerificationRules(Pins([try digest(script)]))
-        #expect(try error(script, rules)?.code == .scriptNotAllowed)
+        #expect(try error(script, rules)?.code == .scriptNotAllowed(interpreter: Bytes(interpreter)))
         let path = try AbsolutePath(interpreter)
+        // What a shell would take for more than a path is in no command to type.
+        for line in ["#!/usr/bin/env python3\n", "#!/x;reboot\n", "#!/$(reboot)\n", "#!relative\n"] {
+            let bytes = Array(line.utf8)
+            let found = try error(bytes, VerificationRules(Pins([try digest(bytes)])))
+            #expect(found?.code == .scriptNotAllowed(interpreter: nil))
+            #expect(found.map { !"\($0)".contains("reboot") } == true)
+        }
         rules.script = ScriptRule(interpreter: path, pins: [try digest(bytes)])
         let verified = try VerifiedExecutable(seal(script), rules)
         #expect(verified.interpreter?.path == path && verified.interpreter?.argument == "-I")
