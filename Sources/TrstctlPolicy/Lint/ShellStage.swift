@@ -17,6 +17,8 @@ extension ShellText {
         var inputs: [Word] = []
         /// True when the text itself has its input.
         var hasLiteralInput = false
+        /// True when its input is another descriptor, which may be a copy of the shell's input.
+        var hasCopiedInput = false
         /// True when it reads what the stage before it writes.
         var isPiped = false
         /// True for the end of a group: it writes what anything in the group does.
@@ -51,10 +53,13 @@ extension ShellText.Stage {
         words = []
         while let first = rest.first {
             if Self.before.contains(first.text), !first.isSubstituted {
+                let options = rest.dropFirst().prefix { $0.text.hasPrefix("-") }.map(\.text)
+                // The program of this name, which has other options than the keyword.
+                if first.text == "time", options.contains(where: { $0 != "-p" && $0 != "--" }) { break }
                 rest = rest.dropFirst()
                 // `command -p x`; `exec -a x y` names x as the program.
-                guard rest.first?.text != "-a" else { return "exec -a" }
-                if first.text != "!" { rest = rest.drop { $0.text.hasPrefix("-") } }
+                if first.text == "exec", options.contains(where: { $0.contains("a") }) { return "exec -a" }
+                if first.text != "!" { rest = rest.dropFirst(options.count) }
             } else if Self.isAssignment(first.text) {
                 if first.hidesExpansion { return "a quoted $" }
                 rest = rest.dropFirst()
@@ -69,6 +74,11 @@ extension ShellText.Stage {
         isGroupEnd = Self.ends.contains(first.text)
         if !isGroupEnd, first.text != "for" { words = Array(rest) }
         return nil
+    }
+
+    /// True when the shell's input may reach it under another number.
+    var takesCopiedInput: Bool {
+        hasCopiedInput || (words + inputs + targets).contains { CommandInput.isCopied($0.text) }
     }
 
     private static func isAssignment(_ word: String) -> Bool {
