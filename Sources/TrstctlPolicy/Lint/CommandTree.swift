@@ -103,7 +103,6 @@ struct CommandTree {
         var named: Set<PathGrant> = []
         for stage in text.stages {
             if !stage.isPiped { (isFed, sources) = (shell.isFed, shell.sources) }
-            if stage.isGroupEnd { isFed = shell.isFed }
             let inputs = stage.inputs.filter { !CommandInput.isNamed(by: Array($0.text.utf8)) }
             if stage.hasLiteralInput || !inputs.isEmpty { isFed = false }
             if stage.takesCopiedInput { isFed = true }
