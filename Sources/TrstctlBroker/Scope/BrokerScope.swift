@@ -123,13 +123,15 @@ package final class BrokerScope: Sendable {
         _ method: Wire.Call.Method?, _ patience: Patience, _ record: inout EffectRecord
     ) throws(EffectError) -> Effect {
         guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
-        if patience.interruption.isRaised { throw .interrupted(record.operation) }
         if case .revert(let request) = method {
+            guard !patience.interruption.isRaised else { throw .interrupted("Revert") }
             try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) }
             return try revert(request)
         }
         let request = try BrokeredRequest(method)
         record.object = EffectRecord.shown(request.object)
+        // Cancelled before it began.
+        guard !patience.interruption.isRaised else { throw .interrupted(request.object) }
         let ticket = try decide(request.operation, &record)
         if request.isMutation { try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) } }
         return try perform(request, ticket, patience)
