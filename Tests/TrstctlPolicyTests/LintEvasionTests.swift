@@ -19,6 +19,11 @@ struct LintEvasionTests {
         ["/usr/bin/env", "-vS", "sh -s"], ["/usr/bin/env", "-iSsh -s"], ["/usr/bin/env", "--split=sh -s"],
         ["/usr/bin/env", "--split", "sh -s"], ["/usr/bin/su", "--comm=cat | sh", "root"],
         ["/usr/bin/su", "--comm", "cat | sh", "root"],
+        // A variable by which another program runs it.
+        ["/bin/bash", "-c", "BASH_ENV=/dev/stdin bash -c :"], ["/bin/sh", "-c", "VISUAL='sh -s' crontab -e"],
+        ["/bin/bash", "-c", "export BASH_ENV=/dev/stdin; bash -c :"],
+        ["/usr/bin/env", "EDITOR=sh -s", "crontab", "-e"],
+        ["/bin/sh", "-c", "GIT_SSH_COMMAND='sh -s' git fetch"],
         // What runs the program behind it.
         ["/usr/sbin/ip", "netns", "exec", "blue", "sh"], ["/usr/bin/ssh-agent", "sh"],
         ["/usr/bin/systemd-inhibit", "sh"], ["/usr/bin/systemd-cat", "sh"], ["/usr/bin/choom", "-n", "0", "sh"],
@@ -69,7 +74,10 @@ struct LintEvasionTests {
 
     static let harmless: [[String]] = [
         ["/bin/sh", "-c", "nginx -t 2>&1 >&2 && nginx -s reload"], ["/bin/sh", "-c", "exec 3>&1; nginx -t >&3"],
-        ["/usr/sbin/ip", "link", "show"], ["/usr/bin/find", "/srv/app", "-name", "x", "-delete"],
+        ["/bin/sh", "-c", "LANG=C PAGER=less SYSTEMD_PAGER= systemctl status nginx"],
+        ["/usr/bin/env", "SHELL=/bin/sh", "PYTHON=python3", "EDITOR=vi", "nginx", "-t"],
+        ["/usr/sbin/ip", "link", "show"],
+        ["/usr/bin/find", "/srv/app", "-name", "x", "-delete"],
         ["/usr/bin/find", "/srv/app", "-type", "f", "-exec", "chmod", "600", "{{}", "+"],
         ["/usr/bin/vim", "-es", "-c", "wq", "/srv/x"], ["/usr/bin/crontab", "-u", "root", "-l"],
         ["/usr/sbin/nginx", "-e", "/dev/fd/2", "-t"], ["/usr/bin/env", "-i", "nginx", "-t"],

@@ -62,6 +62,7 @@ struct CommandTree {
         let command = run.command
         guard command.isWrapper else { return }
         let texts = command.words
+        for word in texts where ShellText.Stage.isAssignment(word) { addValue(of: word, in: run, 0) }
         // `timeout -k 9 5 tool`: which word is the program's name is not known, so every one is looked at.
         for index in texts.indices {
             let arguments = command.arguments[index...].dropFirst()
@@ -113,6 +114,7 @@ struct CommandTree {
             }
             var run = shell
             (run.isFed, run.sources, run.directories) = (isFed, sources, directories)
+            for assignment in stage.assignments { addValue(of: assignment, in: run, depth) }
             addRun(of: stage, run)
             programs += stage.words.prefix(1).flatMap { $0.program(in: directories) }
             let arguments = stage.words.dropFirst().flatMap { ArgumentPattern(literal: Bytes($0.text)).namedFiles }
@@ -167,6 +169,20 @@ struct CommandTree {
                 let listed = KnownPrograms.addsWords(run.command) ? run.sources : []
                 return files + own + (given + listed).compactMap { PathGrant(below: $0.path) }
             }
+    }
+
+    // Names of variables that hold a command for another program.
+    private static let commandVariables = ["EDITOR", "VISUAL", "PAGER", "COMMAND", "ASKPASS", "SSH", "BROWSER"]
+
+    /// What a variable makes other programs run: the input as a file, or a command.
+    private mutating func addValue(of assignment: String, in run: Run, _ depth: Int) {
+        let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        // `if=/dev/stdin` is a word of dd.
+        guard parts.count == 2, !parts[0].contains(where: \.isLowercase) else { return }
+        let value = String(parts[1])
+        if run.isFed, CommandInput.isNamed(by: Array(value.utf8)), value != "-" { stop("the input in \(parts[0])") }
+        guard CommandTree.commandVariables.contains(where: { parts[0].hasSuffix($0) }) else { return }
+        addShell(Array(value.utf8), isForeign: false, in: run, depth + 1)
     }
 
     private mutating func stop(_ what: String?) { obstacle = obstacle ?? what }

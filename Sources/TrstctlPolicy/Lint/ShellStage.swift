@@ -11,6 +11,8 @@ extension ShellText {
     struct Stage {
         /// Without words such as `if`, and without assignments.
         var words: [Word] = []
+        /// What is assigned before the command, or by it: `name=value`.
+        private(set) var assignments: [String] = []
         /// Files that its output goes to.
         var targets: [Word] = []
         /// Files that are its input.
@@ -62,6 +64,7 @@ extension ShellText.Stage {
                 if first.text != "!" { rest = rest.dropFirst(options.count) }
             } else if Self.isAssignment(first.text) {
                 if first.hidesExpansion { return "a quoted $" }
+                assignments.append(first.text)
                 rest = rest.dropFirst()
             } else {
                 break
@@ -71,6 +74,7 @@ extension ShellText.Stage {
         if first.isSubstituted { return "$( as the name of a program" }
         if Self.unreadable.contains(first.text) { return first.text }
         if Self.own.contains(first.text), rest.contains(where: \.hidesExpansion) { return "a quoted $" }
+        if Self.own.contains(first.text) { assignments += rest.map(\.text).filter(Self.isAssignment) }
         isGroupEnd = Self.ends.contains(first.text)
         if !isGroupEnd, first.text != "for" { words = Array(rest) }
         return nil
@@ -81,7 +85,7 @@ extension ShellText.Stage {
         hasCopiedInput || (words + inputs + targets).contains { CommandInput.isCopied($0.text) }
     }
 
-    private static func isAssignment(_ word: String) -> Bool {
+    static func isAssignment(_ word: String) -> Bool {
         guard let end = word.firstIndex(of: "="), end > word.startIndex else { return false }
         return word[..<end].utf8.allSatisfy { WordClass.isWordByte($0) && $0 != UInt8(ascii: "-") }
     }
