@@ -45,7 +45,8 @@ package enum NextCommand {
     private static func quoted(_ word: String) -> String {
         if !word.isEmpty, word.utf8.allSatisfy(isPlain) { return word }
         guard !word.unicodeScalars.allSatisfy(isVisible) else {
-            return "'" + word.replacing("'", with: #"'\''"#) + "'"
+            // By scalars: a quote with a mark upon it is another `Character`, and the same quote to a shell.
+            return "'" + word.unicodeScalars.map { $0 == "'" ? #"'\''"# : String($0) }.joined() + "'"
         }
         return "$'"
             + word.unicodeScalars.map { scalar in

@@ -119,6 +119,70 @@ struct ScopeRegistryTests {
         #expect(lines.withLock { $0 } == ["seen"])
     }
 
+    /// Takes every thread of the connector by commands of another target; what is asked after that waits.
+    ///
+    /// - Returns: the other target's scope, and the replies to its commands.
+    private func occupy(_ registry: ScopeRegistry) throws -> (BrokerScope, AsyncStream<Wire.Reply>) {
+        let busy = BrokerScope(
+            rights: .mutating, grants: try GrantSet.parse(exec: [["/bin/sleep", "600"]]))
+        let token = try registry.open(busy)
+        registry.bind(token, to: 4)
+        let (replies, replied) = AsyncStream.makeStream(of: Wire.Reply.self)
+        for id in 1...16 {
+            let exec = Wire.Call.Method.exec(Wire.ExecRequest(arguments: ["/bin/sleep", "600"]))
+            let call = Wire.Call(scopeToken: token, scopeCall: 4, method: exec)
+            _ = registry.begin(IncomingCall(id: UInt32(id), call: call)) { replied.yield($0) }
+        }
+        return (busy, replies)
+    }
+
+    @Test(
+        "A call that waits for a thread when the connector answers is not finished, and the seal says so",
+        arguments: methods)
+    func waiting(name: String, method: Wire.Call.Method) async throws {
+        let registry = registry()
+        let (busy, others) = try occupy(registry)
+        let scope = try scope()
+        let token = try registry.open(scope)
+        registry.bind(token, to: 5)
+        let (replies, replied) = AsyncStream.makeStream(of: Wire.Reply.self)
+        let call = Wire.Call(scopeToken: token, scopeCall: 5, method: method)
+        _ = registry.begin(IncomingCall(id: 17, call: call)) { replied.yield($0) }
+
+        #expect(!scope.sealIfIdle())
+        let changes = ["WriteFile", "RemoveFile", "Revert", "Exec", "Send"].contains(name)
+        #expect(scope.seal() == !changes)
+        _ = busy.close(commit: false)
+        var reply = replies.makeAsyncIterator()
+        #expect(await reply.next()?.status?.code != .ok)
+        var ended = others.makeAsyncIterator()
+        for _ in 1...16 { #expect(await ended.next()?.status?.code != .ok) }
+        // Done or not, everything that was accepted is on record.
+        #expect(scope.records.count == 1)
+        #expect(scope.seal(), "nothing waits any more")
+        _ = scope.close(commit: false)
+    }
+
+    @Test("A call that is cancelled while it waits for a thread is not performed, and is on record")
+    func cancelled() async throws {
+        let registry = registry()
+        let (busy, _) = try occupy(registry)
+        let scope = try scope()
+        let token = try registry.open(scope)
+        registry.bind(token, to: 5)
+        let (replies, replied) = AsyncStream.makeStream(of: Wire.Reply.self)
+        let call = Wire.Call(
+            scopeToken: token, scopeCall: 5, method: .exec(Wire.ExecRequest(arguments: ["/bin/true"])))
+        let cancel = registry.begin(IncomingCall(id: 17, call: call)) { replied.yield($0) }
+        cancel()
+        _ = busy.close(commit: false)
+        var reply = replies.makeAsyncIterator()
+        #expect(await reply.next()?.status?.code == .cancelled)
+        #expect(scope.records.map(\.outcome) == [.failed] && scope.records.first?.object == "[/bin/true]")
+        #expect(scope.commandsStarted.isEmpty)
+        _ = scope.close(commit: false)
+    }
+
     @Test("Tokens are random: a thousand of them are all different") func tokens() throws {
         let registry = registry()
         let scope = try scope()

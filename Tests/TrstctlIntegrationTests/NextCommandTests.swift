@@ -89,6 +89,8 @@ struct NextCommandTests {
         let words = [
             "", "a b", "it's", "$HOME", "`id`", "*", "~", "#", "\\", "a\nb", "\u{1B}[2J", "\u{7F}1", "\u{202E}x'y\\",
             "ü", "€\t", "-x", "a=b", "!!", "\u{E000}",
+            // A quote and a mark upon it are one `Character`, and still a quote to a shell.
+            "'\u{301};echo x;'", "a'\u{200D}b", "$\u{301}(id)", "\r\n",
         ]
         let line = NextCommand.line([], options: words)
         #expect(!line.unicodeScalars.contains { $0.value < 0x20 || $0.value == 0x7F || $0.value == 0x202E })

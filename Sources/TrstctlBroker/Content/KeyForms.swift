@@ -21,10 +21,17 @@ enum WrittenForms {
         }
     }
 
-    /// The PKCS#12 files of the key without a password; those with one are of no use to whoever does not know it.
-    static func unprotectedArchives(in source: SecretSource) -> [Bytes] {
+    /// The PKCS#12 files of the key.
+    ///
+    /// - Parameters:
+    ///   - password: the name of a secret field; empty for those without a password.
+    ///   - source: has both.
+    /// - Returns: one for each profile and wrapping; none where there is no key or no such field.
+    static func archives(with password: String, in source: SecretSource) -> [Bytes] {
         profiles.flatMap { profile in
-            wrapped(Wire.SecretReference(name: "key", encoding: .pkcs12, pkcs12Profile: profile), in: source)
+            wrapped(
+                Wire.SecretReference(
+                    name: "key", encoding: .pkcs12, pkcs12Profile: profile, passwordName: password), in: source)
         }
     }
 
@@ -116,17 +123,23 @@ package final class KeyForms: Sendable {
         }
         if plain.first(in: content) != nil || key.count < 8 && content.holds(key) { return true }
         // Deriving their keys takes milliseconds, so only what can be one is compared.
-        guard KeyForms.archiveMarks.contains(where: { content.holds($0) }) else { return false }
+        guard KeyForms.mayHoldArchive(content) else { return false }
         let archives = parts.withLock { parts in
             if let archives = parts.archives { return archives }
-            let archives = SecretParts(
-                WrittenForms.unprotectedArchives(in: source).map {
-                    SecretParts.Source(form: MarkedBytes(whole: $0), window: KeyForms.archiveWindow, owner: 0)
-                })
+            let archives = KeyForms.archiveParts(WrittenForms.archives(with: "", in: source))
             parts.archives = archives
             return archives
         }
         return archives.first(in: content) != nil
+    }
+
+    /// Whether something in the content begins as a PKCS#12 file does.
+    static func mayHoldArchive(_ content: Bytes) -> Bool { archiveMarks.contains { content.holds($0) } }
+
+    /// How these PKCS#12 files are recognised.
+    static func archiveParts(_ files: [Bytes]) -> SecretParts {
+        SecretParts(
+            files.map { SecretParts.Source(form: MarkedBytes(whole: $0), window: archiveWindow, owner: 0) })
     }
 
     private func sources(_ key: Bytes) -> [SecretParts.Source] {

@@ -16,6 +16,7 @@ package struct SecretSource: Sendable {
     private final class Known: Sendable {
         let key: Mutex<KeyForms?>
         let fields = Mutex<SecretParts?>(nil)
+        let archives = Mutex<SecretParts?>(nil)
 
         init(_ key: KeyForms?) { self.key = Mutex(key) }
     }
@@ -60,6 +61,17 @@ package struct SecretSource: Sendable {
             let forms = key ?? KeyForms(bytes("key"), certificate: bytes("certificate"), chain: bytes("chain"))
             key = forms
             return forms
+        }
+    }
+
+    /// How PKCS#12 files of the key are recognised that have a secret field for their password: what an operator puts there
+    /// may be a word that everybody knows, or can try.
+    var archiveParts: SecretParts {
+        known.archives.withLock { known in
+            if let known { return known }
+            let parts = KeyForms.archiveParts(fields.flatMap { WrittenForms.archives(with: $0, in: self) })
+            known = parts
+            return parts
         }
     }
 

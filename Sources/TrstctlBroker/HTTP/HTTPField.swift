@@ -44,7 +44,8 @@ struct HTTPField: Hashable, Sendable {
         self.init(header.name, value)
     }
 
-    /// Those that say who is meant, where a message ends, and what a proxy does.
+    /// Those that say who is meant, where a message ends, what a proxy does, and in which parts or coding an answer comes: a
+    /// secret in it would not be recognised.
     static func isReserved(_ name: String) -> Bool {
         let lower = name.utf8.map { $0 | ((0x41...0x5A).contains($0) ? 0x20 : 0) }
         return reserved.contains(lower) || lower.starts(with: "proxy-".utf8)
@@ -53,7 +54,7 @@ struct HTTPField: Hashable, Sendable {
     private static let reserved = Set(
         [
             "host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer",
-            "expect", "http2-settings",
+            "expect", "http2-settings", "range", "if-range", "accept-encoding",
         ].map { Array($0.utf8) })
 
     /// Visible characters, spaces and tabs (RFC 9110 section 5.5).

@@ -28,8 +28,8 @@ package final class BrokerScope: Sendable {
     let network: NetworkSettings
     /// What requests to public peers go through.
     let proxy: RequestProxy?
-    /// What ends the calls that are being worked on.
-    private let running = Mutex<Set<Interruption>>([])
+    /// What ends the calls that were accepted and not answered yet, and whether they may change something.
+    private let running = Mutex<[Interruption: Bool]>([:])
 
     /// Opens a scope.
     ///
@@ -65,6 +65,24 @@ package final class BrokerScope: Sendable {
         files = Mutex(FileJournal(limits: limits, layout: layout, directories: deployment?.directories))
     }
 
+    /// Counts a call that will be performed as soon as there is a thread for it: a connector that answers before that has
+    /// not waited for it either.
+    ///
+    /// - Parameters:
+    ///   - method: the call.
+    ///   - interruption: the one that `perform` will get.
+    package func accept(_ method: Wire.Call.Method, _ interruption: Interruption) {
+        running.withLock { $0[interruption] = BrokerScope.mayChange(method) }
+    }
+
+    private static func mayChange(_ method: Wire.Call.Method?) -> Bool {
+        switch method {
+        case .writeFile, .removeFile, .exec, .send, .revert: true
+        case .request(let request): !((try? HTTPMethod(request.method))?.isSafe ?? true)
+        default: false
+        }
+    }
+
     /// Performs a brokered call and answers it; blocks until it is done, so call it where waiting is allowed.
     ///
     /// Log and Progress need no scope and are the session's; here they are UNIMPLEMENTED like an unknown method.
@@ -77,8 +95,8 @@ package final class BrokerScope: Sendable {
     package func perform(
         _ method: Wire.Call.Method?, until deadline: Deadline = .never, interruption: Interruption = Interruption()
     ) -> Wire.Reply {
-        _ = running.withLock { $0.insert(interruption) }
-        defer { _ = running.withLock { $0.remove(interruption) } }
+        running.withLock { $0[interruption] = BrokerScope.mayChange(method) }
+        defer { running.withLock { _ = $0.removeValue(forKey: interruption) } }
         let start = Deadline.now
         var record = EffectRecord(method)
         let reply: Wire.Reply
@@ -106,11 +124,14 @@ package final class BrokerScope: Sendable {
     ) throws(EffectError) -> Effect {
         guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
         if case .revert(let request) = method {
+            guard !patience.interruption.isRaised else { throw .interrupted("Revert") }
             try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) }
             return try revert(request)
         }
         let request = try BrokeredRequest(method)
         record.object = EffectRecord.shown(request.object)
+        // Cancelled before it began.
+        guard !patience.interruption.isRaised else { throw .interrupted(request.object) }
         let ticket = try decide(request.operation, &record)
         if request.isMutation { try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) } }
         return try perform(request, ticket, patience)
@@ -189,21 +210,22 @@ package final class BrokerScope: Sendable {
         Set(changes.filter { $0.kind == .run }.map { EffectRecord.shown($0.object) })
     }
 
-    /// Ends the scope for the connector, ends the calls that are being worked on, and waits for them; `close` still
-    /// decides what becomes of the changes.
+    /// Ends the scope for the connector, ends the calls that were accepted and not answered yet, and waits for them; `close`
+    /// still decides what becomes of the changes.
     ///
-    /// - Returns: whether none of them was changing something; what was cut short may be half done.
+    /// - Returns: whether none of them was to change something; what was cut short may be half done.
     package func seal() -> Bool {
-        guard !sealIfIdle() else { return true }
-        let isAtRest = ledger.withLock { $0.underWay == 0 }
-        interrupt()
+        // In this order: a call counts itself before it looks whether the scope is over.
+        ledger.withLock { $0.isClosed = true }
+        let (isIdle, isAtRest) = running.withLock { ($0.isEmpty, !$0.values.contains(true)) }
+        if !isIdle { interrupt() }
         return isAtRest
     }
 
     /// Ends the calls that are being worked on, and waits for those that change something: a command, too, must not see
     /// files half put back.
     private func interrupt() {
-        running.withLock { running in for interruption in running { interruption.raise() } }
+        running.withLock { running in for interruption in running.keys { interruption.raise() } }
         commands.withLock { _ in }
         exchanges.withLock { _ in }
         files.withLock { _ in }
@@ -211,9 +233,8 @@ package final class BrokerScope: Sendable {
 
     /// Ends the scope for the connector.
     ///
-    /// - Returns: whether no call is being worked on, and so none will be: then `seal` has nothing to wait for.
+    /// - Returns: whether every call that was accepted is answered: then `seal` has nothing to wait for.
     package func sealIfIdle() -> Bool {
-        // In this order: a call counts itself before it looks whether the scope is over.
         ledger.withLock { $0.isClosed = true }
         return running.withLock(\.isEmpty)
     }

@@ -11,8 +11,6 @@ struct ScopeLedger: Sendable {
     /// How many of the records are of calls that change nothing.
     private var harmless = 0
     private var mutations = 0
-    /// How many calls that may change something are being worked on.
-    private(set) var underWay = 0
     private var bytesWritten = 0
     var isClosed = false
 
@@ -25,19 +23,18 @@ struct ScopeLedger: Sendable {
     /// - Returns: whether it was kept.
     mutating func add(_ record: EffectRecord) -> Bool {
         if record.outcome == .denied { denials += 1 }
-        if record.isMutation {
-            underWay -= 1
-        } else if harmless < limits.records {
+        if !record.isMutation {
+            guard harmless < limits.records else {
+                recordsDropped += 1
+                return false
+            }
             harmless += 1
-        } else {
-            recordsDropped += 1
-            return false
         }
         records.append(record)
         return true
     }
 
-    /// Counts a call that is about to change something, until its record is added.
+    /// Counts a call that is about to change something.
     ///
     /// - Throws: `scopeOver`, or `limit` when it could not be recorded.
     mutating func begin(_ record: inout EffectRecord) throws(EffectError) {
@@ -48,7 +45,6 @@ struct ScopeLedger: Sendable {
                 "one call changes something at most \(limits.mutations) times, counting what failed")
         }
         mutations += 1
-        underWay += 1
         record.isMutation = true
     }
 

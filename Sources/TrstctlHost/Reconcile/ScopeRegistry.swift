@@ -148,8 +148,9 @@ final class ScopeRegistry: Sendable {
         let timeout = incoming.call.timeoutMilliseconds
         let deadline = timeout == 0 ? Deadline.never : .after(milliseconds: Int64(timeout))
         let interruption = Interruption()
+        // Now, not when a thread takes it up: the connector's own answer may come before that.
+        scope.accept(method, interruption)
         queue.submit {
-            guard !interruption.isRaised else { return answer(.failure(.cancelled, "the call was cancelled")) }
             let reply = scope.perform(method, until: deadline, interruption: interruption)
             let isCancelled = interruption.isRaised && reply.status?.code != .ok
             answer(isCancelled ? .failure(.cancelled, "the call was cancelled") : reply)

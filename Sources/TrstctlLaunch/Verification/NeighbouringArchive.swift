@@ -14,8 +14,14 @@ struct NeighbouringArchive {
     private static let maximumBytes: Int64 = 256 << 20
     private static let patience: Int64 = 5_000
 
-    /// The name of a file beside the connector whose digest is pinned; nil when there is none.
-    static func pinned(beside candidate: Candidate, _ pins: Pins) -> Bytes? {
+    /// Looks for a file beside the connector whose digest is pinned.
+    ///
+    /// - Parameters:
+    ///   - candidate: the connector.
+    ///   - pins: what is pinned for it.
+    ///   - names: the most names of the directory that are looked at.
+    /// - Returns: its name; nil when there is none among those.
+    static func pinned(beside candidate: Candidate, _ pins: Pins, among names: Int = 10_000) -> Bytes? {
         let number = candidate.directory.path.withCString { open($0, O_RDONLY | O_DIRECTORY | O_CLOEXEC) }
         guard number != -1 else { return nil }
         let directory = OwnedDescriptor(number)
@@ -23,7 +29,7 @@ struct NeighbouringArchive {
         let prefix = Array(candidate.name.executableFileName.utf8)
         var left = maximumFiles
         var looked = 0
-        while left > 0, looked < 10_000, let file = try? reading.next()?.array {
+        while left > 0, looked < names, let file = try? reading.next()?.array {
             looked += 1
             guard file.starts(with: prefix),
                 endings.contains(where: { file.suffix($0.utf8.count).elementsEqual($0.utf8) })

@@ -11,9 +11,30 @@ enum CommandInput {
 
     private static func isFile(_ path: AbsolutePath?) -> Bool {
         guard let path, let file = PathGrant(file: path)?.withoutKnownLinks else { return false }
-        let parts = file.path.components.map { $0.text ?? "" }
-        return parts == ["dev", "stdin"] || parts == ["dev", "fd", "0"]
-            || (parts.first == "proc" && parts.count >= 4 && parts.suffix(2) == ["fd", "0"])
+        return file.path.components.map { $0.text ?? "" } == ["dev", "stdin"] || (number(file.path) ?? 1) == 0
+            || isCopied(file.path)
+    }
+
+    /// The descriptor that a name in /dev/fd, or in /proc, stands for.
+    private static func number(_ path: AbsolutePath) -> Int? {
+        let parts = path.components.map { $0.text ?? "" }
+        let isDescriptor =
+            parts.count == 3 && parts[0] == "dev" && parts[1] == "fd"
+            || parts.count >= 4 && parts[0] == "proc" && parts[parts.count - 2] == "fd"
+        return isDescriptor ? parts.last.flatMap { Int($0) } : nil
+    }
+
+    // Above the first three a command has only what a shell copied there, `exec 3<&0`.
+    private static func isCopied(_ path: AbsolutePath) -> Bool { number(path).map { $0 > 2 } ?? false }
+
+    /// True for a name of what can be the input of a shell under another number, whatever a command reads otherwise.
+    static func isCopied(_ text: String) -> Bool {
+        let bytes = Array(text.utf8)
+        let behind = bytes.firstIndex(of: slash).map { Array(bytes[$0...]) } ?? bytes
+        return [bytes, behind].contains { name in
+            AbsolutePath(loosely: name).flatMap { PathGrant(file: $0) }.map { isCopied($0.withoutKnownLinks.path) }
+                ?? false
+        }
     }
 
     /// True when one of the arguments, or the value behind its option, is the input.
@@ -82,6 +103,10 @@ extension KnownPrograms {
     private static let alwaysObeying: Set<String> = [
         "ed", "red", "ex", "chpasswd", "chgpasswd", "batch", "sftp-server", "newgrp", "login", "systemd-nspawn",
     ]
+    /// Those of vi; with -e they read commands.
+    private static let editors: Set<String> = ["vi", "vim", "nvim", "view", "rvim", "rview", "vimdiff"]
+    /// Whose input is commands, `!sh` among them, whatever else they are given.
+    private static let obeyingClients: Set<String> = ["ftp", "smbclient", "sqlplus", "mongo", "mongosh"]
     /// What opens a shell, which reads its input, when no command is given.
     private static let shellOpeners: Set<String> = ["nsenter", "unshare", "chroot", "su", "runuser", "sg", "script"]
 
@@ -123,8 +148,25 @@ extension KnownPrograms {
             let others = operands.filter { !$0.allSatisfy(\.isNumber) }
             return others.count <= (isNamed ? 1 : 0) && !has(["-c", "--command", "--session-command"])
         }
+        if isOne(program, of: editors), has(["-e", "-E"]) {
+            return !words.contains { ["q", "x", "wq", "qa", "xa", "wqa"].contains(editorCommand($0)) }
+        }
+        if isOne(program, of: obeyingClients) {
+            return !has(["-c", "--command", "--eval", "-f", "--file", "--version", "--help"])
+                && !operands.contains { $0.hasSuffix(".js") }
+        }
+        if isOne(program, of: ["crontab"]) {
+            let users = zip(words, words.dropFirst()).filter { $0.0 == "-u" }.count
+            return operands.count == users && !has(scriptOptions)
+        }
         if isOne(program, of: obeyingWithoutFile) { return operands.isEmpty && !has(scriptOptions) }
         return false
+    }
+
+    // `+wq`, `-cwq`, `wq!`.
+    private static func editorCommand(_ word: String) -> String {
+        let text = word.hasPrefix("+") ? word.dropFirst() : word.hasPrefix("-c") ? word.dropFirst(2) : word[...]
+        return String(text.hasSuffix("!") ? text.dropLast() : text)
     }
 
     // One word, or its absence, that opens a way for the input.

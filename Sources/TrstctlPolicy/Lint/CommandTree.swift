@@ -31,6 +31,8 @@ struct CommandTree {
     private(set) var hasFedWords = false
     /// Files that are written by redirection, and not otherwise named.
     private(set) var onlyWritten: Set<PathGrant> = []
+    /// Programs that are named from where they are started, when that is not the root.
+    private var programs: [PathGrant] = []
     /// True when there are more commands than are looked at.
     var isTruncated: Bool { runs.count >= CommandTree.maximum }
 
@@ -58,14 +60,16 @@ struct CommandTree {
 
     private mutating func addWrapped(by run: Run) {
         let command = run.command
-        guard KnownPrograms.wraps(command.program) else { return }
+        guard command.isWrapper else { return }
         let texts = command.words
+        for word in texts where ShellText.Stage.isAssignment(word) { addValue(of: word, in: run, 0) }
         // `timeout -k 9 5 tool`: which word is the program's name is not known, so every one is looked at.
         for index in texts.indices {
             let arguments = command.arguments[index...].dropFirst()
-            guard let behind = ExecGrant.named(texts[index], arguments.map(\.bytes)) else { continue }
             // `env -C /srv tool`, and chroot: any of them can be where it is started.
             let named = command.arguments[..<index].flatMap(\.namedFiles).compactMap { PathGrant(below: $0.path) }
+            programs += ShellText.Word(text: texts[index]).program(in: run.directories + named)
+            guard let behind = ExecGrant.named(texts[index], arguments.map(\.bytes)) else { continue }
             let directories = run.directories + named.filter { !run.directories.contains($0) }
             add(
                 Run(
@@ -84,6 +88,8 @@ struct CommandTree {
     private mutating func addShell(_ script: [UInt8], isForeign: Bool, in shell: Run, _ depth: Int) -> Bool {
         let text = ShellText(script, isForeign: isForeign)
         stop(text.obstacle)
+        var shell = shell
+        shell.isFed = shell.isFed || text.stages.contains(where: \.takesCopiedInput)
         guard depth < CommandTree.maximumDepth else {
             stop("so many commands in commands")
             return true
@@ -98,9 +104,9 @@ struct CommandTree {
         var named: Set<PathGrant> = []
         for stage in text.stages {
             if !stage.isPiped { (isFed, sources) = (shell.isFed, shell.sources) }
-            if stage.isGroupEnd { isFed = shell.isFed }
             let inputs = stage.inputs.filter { !CommandInput.isNamed(by: Array($0.text.utf8)) }
             if stage.hasLiteralInput || !inputs.isEmpty { isFed = false }
+            if stage.takesCopiedInput { isFed = true }
             sources += inputs.flatMap { $0.files(directories, shell.roots) }
             if let directory = stage.directory(in: directories) {
                 stop(directory.obstacle)
@@ -108,7 +114,9 @@ struct CommandTree {
             }
             var run = shell
             (run.isFed, run.sources, run.directories) = (isFed, sources, directories)
+            for assignment in stage.assignments { addValue(of: assignment, in: run, depth) }
             addRun(of: stage, run)
+            programs += stage.words.prefix(1).flatMap { $0.program(in: directories) }
             let arguments = stage.words.dropFirst().flatMap { ArgumentPattern(literal: Bytes($0.text)).namedFiles }
             sources += arguments
             named.formUnion(arguments + inputs.flatMap { $0.files(directories, shell.roots) })
@@ -144,10 +152,49 @@ struct CommandTree {
         add(started)
     }
 
+    /// What the commands behind the first run or load besides the files that its words name from the root: files of the
+    /// directory in which they are started, and all of one that they are given.
+    var started: [PathGrant] {
+        programs
+            + runs.dropFirst().flatMap { run -> [PathGrant] in
+                let power = KnownPrograms.power(of: run.command.program)
+                guard power.runsFiles else { return [] }
+                let relative = run.command.arguments.compactMap(\.literal).map(\.array)
+                    .filter { $0.first != slash && $0.first != UInt8(ascii: "-") && !$0.isEmpty }
+                let files = run.directories.flatMap { directory in
+                    relative.compactMap { PathGrant(loosely: directory.path.bytes.array + [slash] + $0) }
+                }
+                let given = run.command.runsDirectories ? run.command.arguments.flatMap(\.namedFiles) : []
+                let own = run.command.runsDirectories ? run.directories : []
+                let listed = KnownPrograms.addsWords(run.command) ? run.sources : []
+                return files + own + (given + listed).compactMap { PathGrant(below: $0.path) }
+            }
+    }
+
+    // Names of variables that hold a command for another program.
+    private static let commandVariables = ["EDITOR", "VISUAL", "PAGER", "COMMAND", "ASKPASS", "SSH", "BROWSER"]
+
+    /// What a variable makes other programs run: the input as a file, or a command.
+    private mutating func addValue(of assignment: String, in run: Run, _ depth: Int) {
+        let parts = assignment.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        // `if=/dev/stdin` is a word of dd.
+        guard parts.count == 2, !parts[0].contains(where: \.isLowercase) else { return }
+        let value = String(parts[1])
+        if run.isFed, CommandInput.isNamed(by: Array(value.utf8)), value != "-" { stop("the input in \(parts[0])") }
+        guard CommandTree.commandVariables.contains(where: { parts[0].hasSuffix($0) }) else { return }
+        addShell(Array(value.utf8), isForeign: false, in: run, depth + 1)
+    }
+
     private mutating func stop(_ what: String?) { obstacle = obstacle ?? what }
 }
 
 extension ShellText.Word {
+    /// The program that the word names with a relative path, from each of the directories.
+    fileprivate func program(in directories: [PathGrant]) -> [PathGrant] {
+        guard text.contains("/"), !text.hasPrefix("/"), !text.hasPrefix("-"), !text.contains("=") else { return [] }
+        return directories.compactMap { PathGrant(loosely: $0.path.bytes.array + [slash] + Array(text.utf8)) }
+    }
+
     /// The file that the word names, from each of the directories, or under each root.
     fileprivate func files(_ directories: [PathGrant], _ roots: [PathGrant]) -> [PathGrant] {
         let starts = text.hasPrefix("/") ? roots : directories

@@ -124,7 +124,7 @@ struct CommandFiles {
                 rule: named.rule, code: .replaces, object: named.object,
                 subject: "\(named.rule), which \(command) runs or loads", owner: owner,
                 consequence: "the connector could run anything",
-                argumentOf: KnownPrograms.wraps(command.program) ? nil : command)
+                argumentOf: command.isWrapper ? nil : command)
         } else if isConfigured {
             Decisive(
                 rule: named.rule, code: .configures, object: command.program.bytes,

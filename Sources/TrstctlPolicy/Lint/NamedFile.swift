@@ -11,14 +11,15 @@ struct NamedFile {
     /// What the arguments name, in their order.
     static func all(in command: ExecGrant) -> [NamedFile] {
         let power = KnownPrograms.power(of: command.program)
-        let runsAll = power.runsFiles || KnownPrograms.unpacks(command)
-        let onlyWritten = KnownPrograms.wraps(command.program) ? CommandTree(command).onlyWritten : []
-        var files: [NamedFile] = []
+        let tree = command.isWrapper ? CommandTree(command) : nil
+        let runsAll = power.runsFiles || tree != nil || KnownPrograms.unpacks(command)
+        let onlyWritten = tree?.onlyWritten ?? []
+        var files: [NamedFile] = (tree?.started ?? []).map { NamedFile(rule: $0, object: $0.bytes, isRun: true) }
         var isRunNext = false
         for argument in command.arguments {
             let isRun = runsAll || isRunNext || power.isRunningOption(argument)
             isRunNext = power.isRunningOption(argument)
-            let lookedUp = KnownPrograms.wraps(command.program) ? argument.lookedUp : []
+            let lookedUp = tree != nil ? argument.lookedUp : []
             files += lookedUp.map { NamedFile(rule: $0, object: $0.bytes, isRun: true) }
             let named = argument.namedFiles
             // The whole argument and its first word are two ways to read one path: one finding, about the word.
@@ -27,7 +28,7 @@ struct NamedFile {
             files += named.filter { !onlyWritten.contains($0) }.map { rule in
                 NamedFile(rule: rule, object: (rule == whole ? shown ?? rule : rule).bytes, isRun: isRun)
             }
-            guard isRun, power.runsDirectories || argument.isList else { continue }
+            guard isRun, command.runsDirectories || argument.isList else { continue }
             files += named.compactMap { named in
                 PathGrant(below: named.path).map { NamedFile(rule: $0, object: named.bytes, isRun: true) }
             }

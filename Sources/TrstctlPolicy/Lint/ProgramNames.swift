@@ -4,10 +4,12 @@ import TrstctlSystem
 extension KnownPrograms {
     private static let shells: Set<String> = [
         "sh", "bash", "dash", "ash", "sash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "posh", "yash", "elvish",
-        "rbash",
+        "rbash", "lksh", "oksh", "loksh", "pdksh", "hush", "bash-static", "zsh-static", "mksh-static", "nu", "xonsh",
     ]
     /// Shells with a language of their own.
-    private static let foreignShells: Set<String> = ["zsh", "fish", "csh", "tcsh", "elvish"]
+    private static let foreignShells: Set<String> = [
+        "zsh", "zsh-static", "fish", "csh", "tcsh", "elvish", "nu", "xonsh",
+    ]
 
     /// What runs the program whose name is one of its words.
     private static let wrappers: Set<String> = [
@@ -16,14 +18,21 @@ extension KnownPrograms {
         "parallel", "nohup", "timeout", "nice", "ionice", "chrt", "taskset", "numactl", "prlimit", "cpulimit",
         "softlimit", "setsid", "stdbuf", "time", "watch", "flock", "setlock", "script", "strace", "ltrace", "perf",
         "valgrind", "rlwrap", "logsave", "multitime", "systemd-run", "start-stop-daemon", "daemonize", "ld.so",
-        "formail",
+        "formail", "ssh-agent", "systemd-inhibit", "systemd-cat", "systemd-socket-activate", "run0", "choom",
+        "uclampset",
+        "linux32", "linux64", "i386", "x86_64", "uname26", "dbus-run-session", "dbus-launch", "fakeroot", "fakechroot",
+        "faketime", "eatmydata", "nocache", "chronic", "ifne", "unbuffer", "cgexec", "chpst", "setuidgid", "envuidgid",
+        "envdir", "s6-setuidgid", "s6-envdir", "s6-softlimit", "gosu", "su-exec", "tini", "dumb-init", "catatonit",
+        "torsocks", "torify", "tsocks", "proxychains", "distcc", "ccache", "proot", "schroot", "switch_root",
+        "lxc-execute", "flatpak-spawn", "xvfb-run", "trace-cmd",
     ]
     /// Of these what gives a whole word to a shell.
     private static let textReaders: Set<String> = ["watch", "sg", "parallel"]
 
     /// Of these what can give the program another root.
     private static let rooting: Set<String> = [
-        "chroot", "nsenter", "unshare", "bwrap", "firejail", "systemd-run", "start-stop-daemon", "capsh",
+        "chroot", "nsenter", "unshare", "bwrap", "firejail", "systemd-run", "start-stop-daemon", "capsh", "proot",
+        "schroot", "switch_root",
     ]
 
     /// Without a file to run, or an option that says what, they run what they read.
@@ -45,7 +54,7 @@ extension KnownPrograms {
         "ansible", "ansible-playbook", "puppet", "salt-call", "chef-client", "terraform", "patch", "cpio", "pax",
         "chpasswd", "vipw", "vigr", "visudo", "sftp-server", "newgrp", "login", "procmail", "uwsgi", "gunicorn",
         "monit",
-        "pm2", "supervisord",
+        "pm2", "supervisord", "rview", "smbclient", "sqlplus", "mongo", "mongosh",
     ]
 
     /// All of them.

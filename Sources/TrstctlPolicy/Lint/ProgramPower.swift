@@ -59,7 +59,7 @@ extension KnownPrograms {
             "nc": ["-e", "-c"],
             "netcat": ["-e", "-c"],
             "ncat": ["-e", "-c", "--exec", "--sh-exec", "--lua-exec"], "mail": [], "mailx": [], "less": [], "more": [],
-            "man": ["-C", "-P", "--pager"],
+            "man": ["-C", "-P", "--pager"], "ftp": [], "smbclient": ["-A", "-s", "--configfile"],
         ]
     }()
 

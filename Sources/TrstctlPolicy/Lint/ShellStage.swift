@@ -11,12 +11,16 @@ extension ShellText {
     struct Stage {
         /// Without words such as `if`, and without assignments.
         var words: [Word] = []
+        /// What is assigned before the command, or by it: `name=value`.
+        private(set) var assignments: [String] = []
         /// Files that its output goes to.
         var targets: [Word] = []
         /// Files that are its input.
         var inputs: [Word] = []
         /// True when the text itself has its input.
         var hasLiteralInput = false
+        /// True when its input is another descriptor, which may be a copy of the shell's input.
+        var hasCopiedInput = false
         /// True when it reads what the stage before it writes.
         var isPiped = false
         /// True for the end of a group: it writes what anything in the group does.
@@ -51,12 +55,16 @@ extension ShellText.Stage {
         words = []
         while let first = rest.first {
             if Self.before.contains(first.text), !first.isSubstituted {
+                let options = rest.dropFirst().prefix { $0.text.hasPrefix("-") }.map(\.text)
+                // The program of this name, which has other options than the keyword.
+                if first.text == "time", options.contains(where: { $0 != "-p" && $0 != "--" }) { break }
                 rest = rest.dropFirst()
                 // `command -p x`; `exec -a x y` names x as the program.
-                guard rest.first?.text != "-a" else { return "exec -a" }
-                if first.text != "!" { rest = rest.drop { $0.text.hasPrefix("-") } }
+                if first.text == "exec", options.contains(where: { $0.contains("a") }) { return "exec -a" }
+                if first.text != "!" { rest = rest.dropFirst(options.count) }
             } else if Self.isAssignment(first.text) {
                 if first.hidesExpansion { return "a quoted $" }
+                assignments.append(first.text)
                 rest = rest.dropFirst()
             } else {
                 break
@@ -66,12 +74,18 @@ extension ShellText.Stage {
         if first.isSubstituted { return "$( as the name of a program" }
         if Self.unreadable.contains(first.text) { return first.text }
         if Self.own.contains(first.text), rest.contains(where: \.hidesExpansion) { return "a quoted $" }
+        if Self.own.contains(first.text) { assignments += rest.map(\.text).filter(Self.isAssignment) }
         isGroupEnd = Self.ends.contains(first.text)
         if !isGroupEnd, first.text != "for" { words = Array(rest) }
         return nil
     }
 
-    private static func isAssignment(_ word: String) -> Bool {
+    /// True when the shell's input may reach it under another number.
+    var takesCopiedInput: Bool {
+        hasCopiedInput || (words + inputs + targets).contains { CommandInput.isCopied($0.text) }
+    }
+
+    static func isAssignment(_ word: String) -> Bool {
         guard let end = word.firstIndex(of: "="), end > word.startIndex else { return false }
         return word[..<end].utf8.allSatisfy { WordClass.isWordByte($0) && $0 != UInt8(ascii: "-") }
     }

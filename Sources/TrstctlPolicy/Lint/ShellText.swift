@@ -22,6 +22,7 @@ struct ShellText {
         case none, output, input, literalInput
         /// Of a descriptor, or, with a name, of the output.
         case copy
+        case inputCopy
     }
 
     /// Reads a text.
@@ -199,7 +200,7 @@ struct ShellText {
             redirection = .literalInput
         case UInt8(ascii: "&"):
             place += 1
-            redirection = .copy
+            redirection = .inputCopy
         case UInt8(ascii: ">"):
             place += 1
             redirection = .output
@@ -228,6 +229,7 @@ struct ShellText {
         case .literalInput: stage.hasLiteralInput = true
         case .copy where ended.text == "-" || ended.text.utf8.allSatisfy(isDigit): break
         case .copy: stage.targets.append(ended)
+        case .inputCopy: stage.hasCopiedInput = stage.hasCopiedInput || !["0", "-"].contains(ended.text)
         }
         if redirection != .none, ended.isSubstituted { stop("$( as the name of a file") }
         redirection = .none

@@ -10,15 +10,16 @@ extension ExecGrant {
         let isShell = KnownPrograms.isShell(program)
         var found: [[UInt8]] = []
         for (index, word) in texts.enumerated() {
-            for prefix in ["--command=", "--split-string=", "-S"] {
-                if let text = arguments[index].shellText(behind: prefix) { found.append(text) }
-            }
-            if word == "-S" || word == "--split-string", arguments.indices.contains(index + 1) {
-                found.append(arguments[index + 1].shellText)
+            if let place = ExecGrant.textPlace(in: word) {
+                if let place {
+                    found.append(Array(arguments[index].shellText.dropFirst(place)))
+                } else if arguments.indices.contains(index + 1) {
+                    found.append(arguments[index + 1].shellText)
+                }
             }
             let isText = !word.hasPrefix("-") && KnownPrograms.readsText(program)
             if isText, word.contains(where: " \t\n;|&<>".contains) { found.append(arguments[index].shellText) }
-            let isOption = word == "--command" || ShortOptions(word)?.contains("c") ?? false
+            let isOption = ShortOptions(word)?.contains("c") ?? false
             guard isOption else { continue }
             // `sh -c -e text`: of a shell the text is the first word that is no option.
             var place = index + (isShell && word.lowercased().hasSuffix("o") ? 2 : 1)
@@ -28,6 +29,50 @@ extension ExecGrant {
             if arguments.indices.contains(place) { found.append(arguments[place].shellText) }
         }
         return found
+    }
+
+    /// Where the text stands that an option gives to a shell, or to be divided as a shell does.
+    ///
+    /// - Parameter word: `-S`, `-vS`, `-Stext`, or a long option, of which GNU getopt takes any beginning.
+    /// - Returns: so many bytes into the word; nil for the next word; nothing for no such option.
+    private static func textPlace(in word: String) -> Int?? {
+        if word.hasPrefix("--") {
+            let name = word.prefix { $0 != "=" }
+            let isMeant =
+                name.utf8.count > 2
+                && ["--command", "--session-command", "--split-string"].contains { $0.hasPrefix(name) }
+            return isMeant ? .some(name == word ? nil : name.utf8.count + 1) : nil
+        }
+        // Of env, -u and -C take a value too.
+        guard let (letters, value) = ShortOptions(word)?.read({ "uCS".contains($0) }), letters.last == "S", let value
+        else { return nil }
+        return .some(value.isNext ? nil : value.skipped)
+    }
+
+    /// True for what runs the program whose name is one of its words.
+    var isWrapper: Bool {
+        if KnownPrograms.wraps(program) { return true }
+        guard KnownPrograms.isOne(program, of: ["ip"]) else { return false }
+        // `ip netns exec blue sh`; its words may be cut short.
+        let words = words.filter { !$0.isEmpty && !$0.hasPrefix("-") }
+        return zip(words, words.dropFirst()).contains { object, verb in
+            ["netns", "vrf"].contains { $0.hasPrefix(object) } && "exec".hasPrefix(verb)
+        }
+    }
+
+    /// True when it runs what is in directories that it is given.
+    var runsDirectories: Bool {
+        if KnownPrograms.power(of: program).runsDirectories { return true }
+        guard KnownPrograms.isOne(program, of: ["find", "fd"]) else { return false }
+        let words = words
+        return zip(words, arguments.dropFirst()).contains { option, next in
+            let isRunning = ["-exec", "-execdir", "-ok", "-okdir", "-x", "-X", "--exec", "--exec-batch"].contains(
+                option)
+            guard isRunning, let program = next.literal?.text else { return false }
+            return program.contains("{}")
+                || AbsolutePath(loosely: Array((program.contains("/") ? program : "/usr/bin/\(program)").utf8))
+                    .map { KnownPrograms.power(of: $0).isInterpreter } ?? false
+        }
     }
 
     /// The program of this name, in the directory where the host has programs looked up; nil for a name of which nothing

@@ -123,6 +123,22 @@ struct SecretPartTests {
         #expect(count >= 14)
     }
 
+    @Test("A PKCS#12 file is recognised whatever its password, which may be a word that everybody knows")
+    func protectedArchive() throws {
+        let source = try source(Self.kinds[1])
+        let plain = try #require(form(source, .pkcs12, .wrappingNone))
+        for profile in [Wire.SecretReference.Pkcs12Profile.modern, .legacy3des] {
+            for wrapping in [Wire.SecretReference.Wrapping.wrappingNone, .wrappingBase64] {
+                let reference = Wire.SecretReference(
+                    name: "key", encoding: .pkcs12, pkcs12Profile: profile, passwordName: "password",
+                    wrapping: wrapping)
+                let file = try source.assemble([Wire.Segment(kind: .secret(reference))], limit: 1 << 20, field: "f")
+                #expect(file.array != plain && isRefused(file.array, source))
+                #expect(isRefused(file.array.dropLast(), source))
+            }
+        }
+    }
+
     @Test("The beginning of a PKCS#12 file without a password is recognised before any of its key", arguments: kinds)
     func archive(_ kind: String) throws {
         let source = try source(kind)

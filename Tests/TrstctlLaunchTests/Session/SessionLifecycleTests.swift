@@ -250,6 +250,26 @@ struct SessionLifecycleTests {
     }
 }
 
+@Suite("Sweeping the directories of hosts that are gone")
+struct RunDirectorySweepTests {
+    @Test("One sweep looks at so many names and no more; the next ones go on")
+    func bound() throws {
+        let scratch = try ScratchDirectory()
+        let base = try scratch.makeDirectory("run", mode: 0o711)
+        func count() throws -> Int { try FileManager.default.contentsOfDirectory(atPath: base).count }
+        for number in 0..<4_200 {
+            let path = base + "/run-" + String(repeating: "0", count: 12) + String(10_000 + number).dropFirst(1)
+            try #require(mkdir(path, 0o700) == 0)
+            var times = [timespec(tv_sec: 1, tv_nsec: 0), timespec(tv_sec: 1, tv_nsec: 0)]
+            try #require(utimensat(AT_FDCWD, path, &times, 0) == 0)
+        }
+        RunDirectory.sweep(base: base)
+        #expect(try count() == 104)
+        RunDirectory.sweep(base: base)
+        #expect(try count() == 0)
+    }
+}
+
 /// Echo's configuration as the host fills it in.
 private enum Echo {
     static let defaults = [
