@@ -1,3 +1,4 @@
+import Foundation
 import Synchronization
 import Testing
 import TrstctlBroker
@@ -25,12 +26,14 @@ struct ScopeRegistryTests {
 
     private func registry() -> ScopeRegistry { ScopeRegistry(log: { _ in }, progress: { _ in }) }
 
-    private func scope(_ rights: ScopeRights = .mutating) throws -> BrokerScope {
+    private func scope(
+        _ rights: ScopeRights = .mutating, _ observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
+    ) throws -> BrokerScope {
         BrokerScope(
             rights: rights,
             grants: try GrantSet.parse(
                 read: ["/etc/", "/nonexistent/"], write: ["/etc/", "/nonexistent/"], dial: ["127.0.0.1:1"],
-                exec: [["/bin/true"]]))
+                exec: [["/bin/true"], ["/bin/sleep", "600"]]), observer: observer)
     }
 
     private func answer(
@@ -117,6 +120,50 @@ struct ScopeRegistryTests {
         let warning = Wire.Call.Method.log(Wire.LogRequest(level: .warning, message: "seen"))
         #expect(await answer(registry, warning, call: 0, token: Bytes()).status?.code == .ok)
         #expect(lines.withLock { $0 } == ["seen"])
+    }
+
+    @Test("What is cut off at the end of a run is on record, also what waits for what runs and what waits for a thread")
+    func cutOff() async throws {
+        let records = Mutex<[EffectRecord]>([])
+        let registry = registry()
+        let token = try registry.open(try scope(.mutating) { record in records.withLock { $0.append(record) } })
+        registry.bind(token, to: 5)
+        let sleep = Wire.Call(
+            scopeToken: token, scopeCall: 5, method: .exec(Wire.ExecRequest(arguments: ["/bin/sleep", "600"])))
+        let cancels = (1...40).map { registry.begin(IncomingCall(id: $0, call: sleep)) { _ in } }
+        for cancel in cancels { cancel() }
+        await registry.settle(until: .after(milliseconds: 60_000))
+        let found = records.withLock { $0 }
+        #expect(found.count == 40)
+        #expect(found.allSatisfy { $0.object == "[/bin/sleep, \"600\"]" && $0.code == "scope-over" }, "\(found)")
+    }
+
+    @Test("What does not come to an end is recorded as given up, and keeps nobody waiting for ever")
+    func givenUp() async throws {
+        let gate = DispatchSemaphore(value: 0)
+        let records = Mutex<[EffectRecord]>([])
+        let isFirst = Mutex(true)
+        let registry = registry()
+        let scope = try scope(.readOnly) { record in
+            // As a file system that does not answer: the worker with the call does not come back.
+            let isWorker = isFirst.withLock { first in
+                defer { first = false }
+                return first
+            }
+            if isWorker { gate.wait() }
+            records.withLock { $0.append(record) }
+        }
+        let token = try registry.open(scope)
+        registry.bind(token, to: 5)
+        let read = Wire.Call(
+            scopeToken: token, scopeCall: 5, method: .readFile(Wire.ReadFileRequest(path: "/etc/hostname")))
+        let cancel = registry.begin(IncomingCall(id: 1, call: read)) { _ in }
+        defer { gate.signal() }
+        await registry.settle(until: .after(milliseconds: 100))
+        cancel()
+        let found = try #require(records.withLock { $0.first })
+        #expect(found.operation == "ReadFile" && found.object == "/etc/hostname" && found.outcome == .failed)
+        #expect(found.code == "scope-over" && found.reason?.contains("when the run ended") == true)
     }
 
     @Test("Tokens are random: a thousand of them are all different") func tokens() throws {
