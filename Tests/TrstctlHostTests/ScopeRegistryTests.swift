@@ -4,6 +4,7 @@ import Testing
 import TrstctlBroker
 import TrstctlPolicy
 import TrstctlSystem
+import TrstctlTestSupport
 import TrstctlWire
 
 @testable import TrstctlHost
@@ -26,7 +27,7 @@ struct ScopeRegistryTests {
 
     private func registry() -> ScopeRegistry { ScopeRegistry(log: { _ in }, progress: { _ in }) }
 
-    private func scope(
+    fileprivate func scope(
         _ rights: ScopeRights = .mutating, _ observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) throws -> BrokerScope {
         BrokerScope(
@@ -138,32 +139,68 @@ struct ScopeRegistryTests {
         #expect(found.allSatisfy { $0.object == "[/bin/sleep, \"600\"]" && $0.code == "scope-over" }, "\(found)")
     }
 
+    /// A scope whose first call never comes back, as with a file system that does not answer.
+    private struct StuckScope {
+        let scope: BrokerScope
+        private let gate = DispatchSemaphore(value: 0)
+        private let records: Records
+
+        private final class Records: Sendable {
+            let list = Mutex<[EffectRecord]>([])
+            let isFirst = Mutex(true)
+        }
+
+        init(_ tests: ScopeRegistryTests) throws {
+            let records = Records()
+            self.records = records
+            scope = try tests.scope(.readOnly) { [gate] record in
+                let isWorker = records.isFirst.withLock { first in
+                    defer { first = false }
+                    return first
+                }
+                if isWorker { gate.wait() }
+                records.list.withLock { $0.append(record) }
+            }
+        }
+
+        var recorded: [EffectRecord] { records.list.withLock { $0 } }
+
+        /// Makes a call that does not come back.
+        func call(_ registry: ScopeRegistry) throws {
+            let token = try registry.open(scope)
+            registry.bind(token, to: 5)
+            let read = Wire.Call(
+                scopeToken: token, scopeCall: 5, method: .readFile(Wire.ReadFileRequest(path: "/etc/hostname")))
+            _ = registry.begin(IncomingCall(id: 1, call: read)) { _ in }
+        }
+
+        func release() { gate.signal() }
+    }
+
     @Test("What does not come to an end is recorded as given up, and keeps nobody waiting for ever")
     func givenUp() async throws {
-        let gate = DispatchSemaphore(value: 0)
-        let records = Mutex<[EffectRecord]>([])
-        let isFirst = Mutex(true)
         let registry = registry()
-        let scope = try scope(.readOnly) { record in
-            // As a file system that does not answer: the worker with the call does not come back.
-            let isWorker = isFirst.withLock { first in
-                defer { first = false }
-                return first
-            }
-            if isWorker { gate.wait() }
-            records.withLock { $0.append(record) }
-        }
-        let token = try registry.open(scope)
-        registry.bind(token, to: 5)
-        let read = Wire.Call(
-            scopeToken: token, scopeCall: 5, method: .readFile(Wire.ReadFileRequest(path: "/etc/hostname")))
-        let cancel = registry.begin(IncomingCall(id: 1, call: read)) { _ in }
-        defer { gate.signal() }
+        let stuck = try StuckScope(self)
+        defer { stuck.release() }
+        try stuck.call(registry)
         await registry.settle(until: .after(milliseconds: 100))
-        cancel()
-        let found = try #require(records.withLock { $0.first })
+        let found = try #require(stuck.recorded.first)
         #expect(found.operation == "ReadFile" && found.object == "/etc/hostname" && found.outcome == .failed)
         #expect(found.code == "scope-over" && found.reason?.contains("when the run ended") == true)
+    }
+
+    @Test("A run does not end before what its connectors asked for is on record")
+    func stopped() async throws {
+        let bench = try HostBench()
+        let host = try bench.host(["echo"])
+        let pool = host.makePool(audit: nil, try host.loadManifest())
+        let connector = try await pool.connector(try #require(ConnectorName("echo")))
+        let stuck = try StuckScope(self)
+        defer { stuck.release() }
+        try stuck.call(connector.scopes)
+        await pool.stopAll()
+        #expect(stuck.recorded.map(\.code) == ["scope-over"])
+        #expect(ProcessList.running(in: bench.scratch.path) == [])
     }
 
     @Test("Tokens are random: a thousand of them are all different") func tokens() throws {

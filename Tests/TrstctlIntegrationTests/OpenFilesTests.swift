@@ -25,7 +25,7 @@ struct OpenFilesTests {
         site.manifest.grants.append("process.exec: [\(find), [/bin/sleep, \"600\"]]")
         try site.command.write(manifest: site.manifest.text)
         let outcome = try await start("-Sn 63", site, "apply").outcome()
-        #expect(outcome.code == 0 && site.files == ["one"], "\(outcome)")
+        try #require(outcome.code == 0 && site.files == ["one"], "\(outcome)")
 
         site.manifest.targets[0].config.merge(
             ["run": "[/bin/sleep, \"600\"]", "state_path": site.live("two")], uniquingKeysWith: { $1 })
