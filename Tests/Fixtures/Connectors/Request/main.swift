@@ -2,7 +2,7 @@ import TrstctlConnector
 
 /// Makes a request and then remembers the fingerprint in a file; for tests.
 ///
-/// A connector of its own: in Echo, which authors read and which is shipped, it would cost every start of it.
+/// A connector of its own, because Echo is shipped and read by authors.
 struct Requester: Connector {
     static let name = "request"
     static let version = "1.0.0"
