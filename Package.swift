@@ -150,6 +150,7 @@ let package = Package(
         // The executables are built beside the test bundle without being named here; naming them would link the
         // bundle with the connectors' static settings.
         tests("TrstctlIntegrationTests", ["TrstctlHost", "TrstctlLaunch", "TrstctlWire", "TrstctlPolicy"]),
+        connector("request", path: "Tests/Fixtures/Connectors/Request"),
     ]
 )
 

@@ -8,8 +8,9 @@ Interruption.block()
 StandardStreams.fill()
 
 let words = Array(CommandLine.arguments.dropFirst())
+let early = Output(isJSON: CommandWords.areForJSON(words), isVerbose: false)
 if let error = CommandWords.refusal(words) {
-    Output.error(error)
+    early.failure(UsageError(error), code: "usage")
     exit(ExitStatusCode.usage)
 }
 
@@ -24,7 +25,7 @@ do {
     do {
         try Host.checkProcess()
     } catch {
-        Output.error("error: \(error)")
+        early.failure(error, code: "usage")
         exit(ExitStatusCode.usage)
     }
     let task = Task.detached { exit(await Trstctl.run(command)) }
@@ -33,10 +34,9 @@ do {
     let isHelp = Trstctl.exitCode(for: error) == .success
     let text = Trstctl.fullMessage(for: error)
     guard isHelp else {
-        Output.error(CommandWords.shown(text, words: words))
+        early.failure(UsageError(CommandWords.shown(text, words: words)), code: "usage", hasHeading: true)
         exit(ExitStatusCode.usage)
     }
-    let output = Output(isJSON: false, isVerbose: false)
-    output.print(text)
-    exit(output.exitCode(ExitStatusCode.fine))
+    early.print(text)
+    exit(early.exitCode(ExitStatusCode.fine))
 }

@@ -2,7 +2,7 @@ import Foundation
 import TrstctlCrypto
 import TrstctlSystem
 
-/// A manifest whose targets are served by one connector of the tests: echo, or a case of the hostile one.
+/// A manifest whose targets are served by one connector of the tests: echo, request, or a case of the hostile one.
 package struct EchoManifest {
     /// One target: its name, and what stands under `config:`.
     package struct Target {

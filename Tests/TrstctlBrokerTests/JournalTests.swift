@@ -251,6 +251,18 @@ struct JournalTests {
         #expect(throws: RecoveryError.self) { try recovery() }
     }
 
+    @Test("More journals than can be open at once are refused, before any is opened; other files do not count")
+    func tooMany() throws {
+        for number in 0...JournalRecovery.maximumJournals {
+            try state.file("\(number)\(RunJournal.suffix)", "")
+            try state.file("\(number).other", "")
+        }
+        let error = #expect(throws: RecoveryError.self) { try JournalRecovery.names(in: state.path) }
+        #expect(error?.description.contains("more than 1024 journals in \(state.path)") == true)
+        try #require(unlink(state["0\(RunJournal.suffix)"]) == 0)
+        #expect(try JournalRecovery.names(in: state.path).count == JournalRecovery.maximumJournals)
+    }
+
     @Test("A journal of a later version is refused, and the message says what to do")
     func later() throws {
         let run = try run()

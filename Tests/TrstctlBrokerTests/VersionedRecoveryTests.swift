@@ -109,6 +109,14 @@ struct VersionedRecoveryTests {
         let result = recovery.putBack(try #require(recovery.deployments.first))
         #expect(result.failures == [] && result.foreign.count == 1, "\(result)")
         #expect(look() == before)
+        // What stays is named, and where: the files of before, and keys that nobody would look for there.
+        let isOurs = kind == "other version" || kind == "directory"
+        let left = site.versions().filter { $0 != older }
+        #expect(left.count == (isOurs ? 1 : 2))
+        let text = try #require(result.onDisk.last)
+        #expect(text.hasPrefix("\(site.directory["tls/.www.trstctl"]) keeps "), "\(text)")
+        #expect(left.allSatisfy(text.contains), "\(text)")
+        #expect(!text.contains(older) && text.contains("of this deployment, with its key") == !isOurs, "\(text)")
     }
 
     @Test("A directory that was taken over and then replaced by another one: both stay")

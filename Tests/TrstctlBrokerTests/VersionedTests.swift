@@ -326,6 +326,9 @@ struct VersionedRefusalTests {
         let report = scope.close(commit: false)
         #expect(report.failures.map(\.code) == [.exists])
         #expect(site.directory.link("tls/www") == ".www.trstctl/\(other)")
+        let left = try #require(report.onDisk.last)
+        #expect(left.hasPrefix("\(site.directory["tls/.www.trstctl"]) keeps "), "\(report.onDisk)")
+        #expect(site.versions().filter { $0 != other }.allSatisfy(left.contains), "\(report.onDisk)")
     }
 
     @Test("Where the directory of the target is not one, the layout says so")

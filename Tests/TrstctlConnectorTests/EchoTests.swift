@@ -93,33 +93,6 @@ struct EchoTests {
         #expect(status.fix.hasPrefix("one of "))
     }
 
-    @Test(
-        "It asks for the host and port of its request, and for the file that verifies the server",
-        arguments: [
-            ("https://api.example.com", "api.example.com:443"),
-            ("https://api.example.com/a:1?b", "api.example.com:443"),
-            ("https://localhost:8443/a", "localhost:8443"), ("https://[::1]?a", "[::1]:443"),
-            ("https://[::1]:8443", "[::1]:8443"), ("http://api.example.com/", nil), ("", nil), ("/ /", nil),
-        ])
-    func request(url: String, peer: String?) throws {
-        let (_, host, _) = try start()
-        let reply = try host.configure(
-            "other", ["request": .text("POST \(url)"), "authorities": .text("/etc/authorities.pem")])
-        guard let peer else {
-            #expect(reply.status?.code == .invalidArgument && reply.status?.fix.hasPrefix("for example ") == true)
-            return
-        }
-        guard case .configure(let response) = reply.result else {
-            Issue.record("\(reply)")
-            return
-        }
-        #expect(
-            response.grants == [
-                Wire.Grant(capability: .netDial, values: [Bytes(peer)]),
-                Wire.Grant(capability: .fsRead, values: ["/etc/authorities.pem"]),
-            ])
-    }
-
     @Test("It crashes where it is told to, and a trap's text is on stderr", arguments: ["read", "deploy", "idle"])
     func crashes(place: String) throws {
         let (connector, host, machine) = try start(["crash": .text(place)])

@@ -192,6 +192,8 @@ struct HostHostileTests {
         #expect(report.targets.map(\.outcome) == [.failed])
         #expect(!ProcessList.isRunning(first))
         #expect(ProcessList.running(in: bench.scratch.path) == [])
+        let recorded = try host.audit(AuditQuery(last: 10_000)).records.filter { $0.operation == "Exec" }
+        #expect(recorded.count == 60 && recorded.allSatisfy { $0.object == "[/bin/sleep, \"600\"]" })
     }
 }
 

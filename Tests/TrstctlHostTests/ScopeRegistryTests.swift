@@ -1,8 +1,10 @@
+import Foundation
 import Synchronization
 import Testing
 import TrstctlBroker
 import TrstctlPolicy
 import TrstctlSystem
+import TrstctlTestSupport
 import TrstctlWire
 
 @testable import TrstctlHost
@@ -25,12 +27,14 @@ struct ScopeRegistryTests {
 
     private func registry() -> ScopeRegistry { ScopeRegistry(log: { _ in }, progress: { _ in }) }
 
-    private func scope(_ rights: ScopeRights = .mutating) throws -> BrokerScope {
+    fileprivate func scope(
+        _ rights: ScopeRights = .mutating, _ observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
+    ) throws -> BrokerScope {
         BrokerScope(
             rights: rights,
             grants: try GrantSet.parse(
                 read: ["/etc/", "/nonexistent/"], write: ["/etc/", "/nonexistent/"], dial: ["127.0.0.1:1"],
-                exec: [["/bin/true"]]))
+                exec: [["/bin/true"], ["/bin/sleep", "600"]]), observer: observer)
     }
 
     private func answer(
@@ -181,6 +185,86 @@ struct ScopeRegistryTests {
         #expect(scope.records.map(\.outcome) == [.failed] && scope.records.first?.object == "[/bin/true]")
         #expect(scope.commandsStarted.isEmpty)
         _ = scope.close(commit: false)
+    }
+
+    @Test("What is cut off at the end of a run is on record, also what waits for what runs and what waits for a thread")
+    func cutOff() async throws {
+        let records = Mutex<[EffectRecord]>([])
+        let registry = registry()
+        let token = try registry.open(try scope(.mutating) { record in records.withLock { $0.append(record) } })
+        registry.bind(token, to: 5)
+        let sleep = Wire.Call(
+            scopeToken: token, scopeCall: 5, method: .exec(Wire.ExecRequest(arguments: ["/bin/sleep", "600"])))
+        let cancels = (1...40).map { registry.begin(IncomingCall(id: $0, call: sleep)) { _ in } }
+        for cancel in cancels { cancel() }
+        await registry.settle(until: .after(milliseconds: 60_000))
+        let found = records.withLock { $0 }
+        #expect(found.count == 40)
+        #expect(found.allSatisfy { $0.object == "[/bin/sleep, \"600\"]" && $0.code == "scope-over" }, "\(found)")
+    }
+
+    /// A scope whose first call never comes back, as with a file system that does not answer.
+    private struct StuckScope {
+        let scope: BrokerScope
+        private let gate = DispatchSemaphore(value: 0)
+        private let records: Records
+
+        private final class Records: Sendable {
+            let list = Mutex<[EffectRecord]>([])
+            let isFirst = Mutex(true)
+        }
+
+        init(_ tests: ScopeRegistryTests) throws {
+            let records = Records()
+            self.records = records
+            scope = try tests.scope(.readOnly) { [gate] record in
+                let isWorker = records.isFirst.withLock { first in
+                    defer { first = false }
+                    return first
+                }
+                if isWorker { gate.wait() }
+                records.list.withLock { $0.append(record) }
+            }
+        }
+
+        var recorded: [EffectRecord] { records.list.withLock { $0 } }
+
+        /// Makes a call that does not come back.
+        func call(_ registry: ScopeRegistry) throws {
+            let token = try registry.open(scope)
+            registry.bind(token, to: 5)
+            let read = Wire.Call(
+                scopeToken: token, scopeCall: 5, method: .readFile(Wire.ReadFileRequest(path: "/etc/hostname")))
+            _ = registry.begin(IncomingCall(id: 1, call: read)) { _ in }
+        }
+
+        func release() { gate.signal() }
+    }
+
+    @Test("What does not come to an end is recorded as given up, and keeps nobody waiting for ever")
+    func givenUp() async throws {
+        let registry = registry()
+        let stuck = try StuckScope(self)
+        defer { stuck.release() }
+        try stuck.call(registry)
+        await registry.settle(until: .after(milliseconds: 100))
+        let found = try #require(stuck.recorded.first)
+        #expect(found.operation == "ReadFile" && found.object == "/etc/hostname" && found.outcome == .failed)
+        #expect(found.code == "scope-over" && found.reason?.contains("when the run ended") == true)
+    }
+
+    @Test("A run does not end before what its connectors asked for is on record")
+    func stopped() async throws {
+        let bench = try HostBench()
+        let host = try bench.host(["echo"])
+        let pool = host.makePool(audit: nil, try host.loadManifest())
+        let connector = try await pool.connector(try #require(ConnectorName("echo")))
+        let stuck = try StuckScope(self)
+        defer { stuck.release() }
+        try stuck.call(connector.scopes)
+        await pool.stopAll()
+        #expect(stuck.recorded.map(\.code) == ["scope-over"])
+        #expect(ProcessList.running(in: bench.scratch.path) == [])
     }
 
     @Test("Tokens are random: a thousand of them are all different") func tokens() throws {

@@ -60,6 +60,25 @@ struct CommandWordsTests {
     }
 
     @Test(
+        "With --json what the parser refuses is an object on stdout too, and before the words are understood",
+        arguments: [
+            (["deploy", "--json"], "deploy"), (["--json", "apply", "--wrong"], "--wrong"),
+            (["apply", "--parallel", "0", "--json"], "1 to 1024"), (["apply", "--json=yes", "--json"], "--json"),
+            (["plan", "--json", "-----BEGIN PRIVATE KEY-----"], "is a private key"),
+        ])
+    func json(_ words: [String], _ says: String) async throws {
+        let command = try TrstctlCommand()
+        let outcome = try await command.start(words).outcome()
+        let object = try outcome.json([String: String].self)
+        #expect(outcome.code == 2 && object["code"] == "usage" && object["reason"] == "usage", "\(outcome)")
+        #expect(object["error"]?.contains(says) == true && outcome.errors.contains(says), "\(outcome)")
+        #expect(outcome.errors.contains("rror: ") && !outcome.errors.contains("error: Error: "), "\(outcome)")
+        // Behind the terminator it is the name of a target.
+        let plain = try await command.start(words.filter { $0 != "--json" } + ["--", "--json"]).outcome()
+        #expect(plain.code == 2 && plain.output.isEmpty, "\(plain)")
+    }
+
+    @Test(
         "Help is that of the command for which it was asked",
         arguments: [
             ([], "Brings a renewed TLS credential"), (["--help"], "Brings a renewed TLS credential"),

@@ -3,7 +3,7 @@ import Testing
 import TrstctlHost
 import TrstctlTestSupport
 
-/// The built command with the echo connector, one credential, and targets whose files lie in a directory of their own.
+/// The built command with a connector that keeps a fingerprint in a file, one credential, and targets whose files lie in a directory of their own.
 struct EchoSite {
     let command: TrstctlCommand
     let credential: TestCredential
@@ -14,16 +14,18 @@ struct EchoSite {
     /// - Parameters:
     ///   - names: of the targets.
     ///   - config: added to each target's.
+    ///   - name: of the connector: echo, or another one with `state_path`.
     /// - Throws: when something is not built or cannot be written.
-    init(_ names: [String] = ["one"], config: [String: String] = [:]) throws {
+    init(_ names: [String] = ["one"], config: [String: String] = [:], connector name: String = "echo") throws {
         command = try TrstctlCommand()
-        let connector = try BuiltProduct.install("echo", in: command.plugins)
+        let connector = try BuiltProduct.install(name, in: command.plugins)
         try command.scratch.makeDirectory("live")
         credential = try command.pki.issue("www.example.com")
         let live = command.scratch.file("live")
         manifest = EchoManifest(
             credential, pins: try EchoManifest.pin(connector),
             names.map { .init($0, config.merging(["state_path": "\(live)/\($0)"]) { $1 }) })
+        manifest.connector = name
         manifest.grants = ["fs.read: [\(live)/]", "fs.write: [\(live)/]"]
         try command.write(manifest: manifest.text)
     }

@@ -1,7 +1,7 @@
 import TrstctlCrypto
 import TrstctlTestSupport
 
-/// The echo connector with a request that goes through tinyproxy to a TLS server.
+/// A connector with a request that goes through tinyproxy to a TLS server.
 struct ProxySite {
     static let password = "word-of-the-proxy"
     let proxy: Tinyproxy
@@ -11,7 +11,7 @@ struct ProxySite {
     /// - Parameter isRefused: whether the proxy connects to another port only.
     /// - Throws: when something is not built, not installed or cannot be written.
     init(isRefused: Bool = false) throws {
-        echo = try EchoSite()
+        echo = try EchoSite(connector: "request")
         let scratch = echo.command.scratch
         let made = try echo.command.pki.issue("localhost")
         server = try PythonServer("https_server", [made.fullchainPath, made.keyPath])
@@ -20,7 +20,8 @@ struct ProxySite {
         let pki = echo.command.pki
         let authorities = try pki.write("authorities.pem", pki.root.certificate.pem)
         try scratch.write(ProxySite.password + "\n", to: "password", mode: 0o600)
-        echo.manifest.targets[0].config["request"] = "\"POST \(url)\""
+        echo.manifest.targets[0].config["url"] = "\"\(url)\""
+        echo.manifest.targets[0].config["peer"] = "\"localhost:\(server.port)\""
         echo.manifest.targets[0].config["authorities"] = authorities
         echo.manifest.targets[0].proxy =
             "{ address: \"127.0.0.1:\(proxy.port)\", user: user, password: { file: \(scratch.file("password")) } }"

@@ -143,6 +143,36 @@ struct VersionedCommandTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: site.command.scratch.file("real")) == [])
     }
 
+    @Test(
+        "A host that is not root says whose files keep it from making versions", .enabled(if: geteuid() == 0),
+        arguments: ["live/other", "live"])
+    func foreignFiles(_ name: String) async throws {
+        var site = try EchoSite()
+        let scratch = site.command.scratch
+        site.manifest.targets[0].layout = "versioned"
+        try scratch.write("other", to: "live/other", mode: 0o644)
+        // Strict confinement takes more than users have everywhere.
+        let text = site.manifest.text.replacing("    grants:\n", with: "    confinement: best-effort\n    grants:\n")
+        try site.command.write(manifest: text)
+        // The checkout may be closed to others.
+        try FileManager.default.copyItem(atPath: BuiltProduct.path("trstctl"), toPath: scratch.file("trstctl"))
+        for path in [scratch.path] + (FileManager.default.subpaths(atPath: scratch.path) ?? []).map(scratch.file) {
+            try #require(lchown(path, 65_534, 65_534) == 0)
+        }
+        let words = [
+            "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", scratch.file("trstctl"), "--manifest",
+            site.command.manifest, "--state-dir", site.command.state, "--plugin-dir", site.command.plugins, "plan",
+        ]
+        let setpriv = try #require(Tool.path("setpriv"))
+        let own = try await RunningCommand(setpriv, words, home: scratch.path).outcome()
+        #expect(own.code == 0 && own.output.contains("1 differs"), "\(own)")
+        try #require(chown(scratch.file(name), 12, 65_534) == 0 && chmod(scratch.file("live"), 0o777) == 0)
+        let foreign = try await RunningCommand(setpriv, words, home: scratch.path).outcome()
+        #expect(foreign.code == 1, "\(foreign)")
+        #expect(foreign.output.contains("\(scratch.file(name)) belongs to user 12"), "\(foreign)")
+        #expect(foreign.output.contains("may not give files away"), "\(foreign)")
+    }
+
     @Test("A rollback names what somebody changed in the visible version, and where it is kept")
     func editedBeforeRollback() async throws {
         var site = try await FaultSite(layout: .versioned)

@@ -25,16 +25,14 @@ struct Echo: Connector {
         .list("run", help: "Run this command in a deployment."),
         .list("rollback", help: "Declare this command for rollbacks."),
         .boolean("probe", default: false, help: "Probe the target's probe address in a deployment."),
-        .text("request", help: "Make this request in a deployment, for example `POST https://api.example.com/`."),
-        .path("authorities", help: "The file of authorities that verify the server of `request`."),
         .path("state_path", help: "Keep the fingerprint in this file, so that another process knows it."),
         .text("token", secret: true, help: "A secret, to be written with `write_secret: token`."),
     ]
 
     static let capabilities = [
-        CapabilityNeed(.readFiles, "read the fingerprint in `state_path`, and `authorities`"),
+        CapabilityNeed(.readFiles, "read the fingerprint in `state_path`"),
         CapabilityNeed(.writeFiles, "write `state_path` and `write_path`"),
-        CapabilityNeed(.dial, "probe the target's address when `probe` is set, and make the request in `request`"),
+        CapabilityNeed(.dial, "probe the target's address when `probe` is set"),
         CapabilityNeed(.run, "run the commands in `run` and `rollback`"),
     ]
 
@@ -49,7 +47,6 @@ struct Echo: Connector {
         if let command = target.config.listIfSet("run") { grants.append(.run(command)) }
         if let command = target.config.listIfSet("rollback") { grants.append(.run(command)) }
         if let probe = target.probe, try target.config.boolean("probe") { grants.append(.dial(probe.address)) }
-        if let request = try Request(target.config) { grants += request.grants }
         return grants
     }
 
@@ -106,10 +103,6 @@ struct Echo: Connector {
             guard result.isSuccess else {
                 throw .failedPrecondition("\(command) ended with \(result.description)", detail: result.output)
             }
-        }
-        if let request = try Request(config) {
-            let answer = try host.request(request.message)
-            guard answer.isSuccess else { throw .failedPrecondition("\(request.url) answered \(answer.status)") }
         }
         if let probe = deployment.target.probe, try config.boolean("probe") {
             let served = try host.probeTLS(probe)

@@ -72,7 +72,8 @@ extension JournalRecovery {
         let opened = try OpenedLayout(first.layout)
         let made = Set(deployment.versions.map(\.name))
         let edited = try edited(deployment, opened, made, first.origin)
-        switch try opened.putBack(to: first.origin, from: made) {
+        let found = try opened.putBack(to: first.origin, from: made)
+        switch found {
         case .unchanged: break
         case .putBack(let live):
             if !edited.isEmpty {
@@ -85,6 +86,7 @@ extension JournalRecovery {
             result.onDisk.append("\(first.layout.link): no longer a link that the deployment made")
         }
         try opened.discard(made, first.origin)
+        if found == .foreign, let left = opened.left(made, first.origin) { result.onDisk.append(left) }
     }
 
     /// The files of the deployment's visible version that are neither as it made them nor as they were before.

@@ -22,11 +22,14 @@ package final class JournalRecovery: Sendable {
     private let continuation: (salt: [UInt8], position: Int64)?
     private let file = Mutex<JournalFile?>(nil)
 
+    /// How many journals are recovered: all are open at once, and each interrupted run leaves one.
+    static let maximumJournals = 1_024
+
     /// The names of the journals in a directory.
     ///
     /// - Parameter directory: its path.
-    /// - Returns: their names, sorted; none when there is no directory.
-    /// - Throws: when it cannot be read.
+    /// - Returns: their names, sorted, at most `maximumJournals`; none when there is no directory.
+    /// - Throws: when it cannot be read, or holds more of them.
     package static func names(in directory: String) throws(RecoveryError) -> [String] {
         do throws(SystemError) {
             let reading = try DirectoryReading(path: directory)
@@ -34,12 +37,17 @@ package final class JournalRecovery: Sendable {
             while let name = try reading.next() {
                 let text = String(decoding: name.array, as: UTF8.self)
                 if text.hasSuffix(RunJournal.suffix) { names.append(text) }
+                // One more says that there are too many.
+                if names.count > maximumJournals { break }
             }
-            return names.sorted()
+            guard names.count > maximumJournals else { return names.sorted() }
         } catch {
             if error.errno == ENOENT { return [] }
             throw RecoveryError(description: "\(error)")
         }
+        throw RecoveryError(
+            description: "there are more than \(maximumJournals) journals in \(printable(directory)): look at them, "
+                + "then move away what trstctl did not write")
     }
 
     /// Reads a journal, and changes nothing.

@@ -126,6 +126,9 @@ struct VersionedFiles: Sendable {
         published = [:]
     }
 
+    /// What is left among the versions when `restore` did not restore; nil when nothing is.
+    var left: String? { origin.flatMap { opened?.left(made, $0) } }
+
     /// The scope's versions in which somebody else changed files since they became visible, and which files.
     private func edited(_ opened: OpenedLayout) throws(EffectError) -> [(VersionName, [Bytes])] {
         var edited: [(VersionName, [Bytes])] = []

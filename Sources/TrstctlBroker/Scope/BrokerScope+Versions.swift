@@ -35,6 +35,7 @@ extension BrokerScope {
         } catch {
             report.failures.append(error)
             report.onDisk.append("\(layout.link): not as it was before")
+            if let left = journal.versions?.left { report.onDisk.append(left) }
             return
         }
         for entry in entries {

@@ -122,19 +122,34 @@ package final class BrokerScope: Sendable {
     private func decideAndPerform(
         _ method: Wire.Call.Method?, _ patience: Patience, _ record: inout EffectRecord
     ) throws(EffectError) -> Effect {
-        guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
         if case .revert(let request) = method {
-            guard !patience.interruption.isRaised else { throw .interrupted("Revert") }
+            try checkOpen(patience, record)
             try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) }
             return try revert(request)
         }
         let request = try BrokeredRequest(method)
         record.object = EffectRecord.shown(request.object)
-        // Cancelled before it began.
-        guard !patience.interruption.isRaised else { throw .interrupted(request.object) }
+        // Only now: what comes too late is on record with its object.
+        try checkOpen(patience, record)
         let ticket = try decide(request.operation, &record)
         if request.isMutation { try ledger.withLock { ledger throws(EffectError) in try ledger.begin(&record) } }
         return try perform(request, ticket, patience)
+    }
+
+    private func checkOpen(_ patience: Patience, _ record: EffectRecord) throws(EffectError) {
+        guard !ledger.withLock({ $0.isClosed }) else { throw .scopeOver }
+        guard !patience.interruption.isRaised else { throw .interrupted(record.object) }
+    }
+
+    /// Records a call that has not come to its end when the run does: nobody will hear of it otherwise.
+    ///
+    /// - Parameter method: the call; when it ends after all, and the process is still there, it is recorded once more.
+    package func giveUp(_ method: Wire.Call.Method) {
+        var record = EffectRecord(method)
+        if let request = try? BrokeredRequest(method) { record.object = EffectRecord.shown(request.object) }
+        record.code = EffectError.Code.scopeOver.rawValue
+        record.reason = "\(EffectError.Code.scopeOver.rawValue): it was still being worked on when the run ended"
+        if ledger.withLock({ $0.add(record) }) { observer(record) }
     }
 
     /// Decides an operation, and notes the rule.

@@ -79,21 +79,12 @@ enum BrokeredRequest: Sendable {
 
     private static func probe(_ request: Wire.ProbeTlsRequest) throws(EffectError) -> BrokeredRequest {
         let time = try bounded(request.timeoutMilliseconds, default: 5_000, atMost: 60_000, "timeout_milliseconds")
-        let startTLS: StartTLS?
-        switch request.startTls {
-        case .none: startTLS = nil
-        case .smtp: startTLS = .smtp
-        case .imap: startTLS = .imap
-        case .pop3: startTLS = .pop3
-        case .ldap: startTLS = .ldap
-        case .postgres: startTLS = .postgres
-        case .mysql: startTLS = .mysql
-        case .unrecognized(let number):
+        if case .unrecognized(let number) = request.startTls {
             throw EffectError(.invalid, object: "start_tls", "start_tls is \(number), which this host does not know")
         }
         do throws(GrammarError) {
             return .probeTLS(
-                try DialAddress(request.address), serverName: request.serverName, startTLS: startTLS,
+                try DialAddress(request.address), serverName: request.serverName, startTLS: StartTLS(request.startTls),
                 milliseconds: Int64(time))
         } catch {
             throw EffectError(.invalid, object: error.found, "\(error)")

@@ -1,22 +1,14 @@
 internal import TrstctlWire
 
 /// What to speak before TLS.
-public enum StartTLS: Sendable, Hashable {
+public enum StartTLS: Sendable, Hashable, CaseIterable {
     /// Nothing: TLS from the first byte.
     case none
     case smtp, imap, pop3, ldap, postgres, mysql
 
     /// A word that this version does not know is nothing: the probe then fails, as it would have to.
     init(_ message: Wire.ProbeTlsRequest.StartTls) {
-        switch message {
-        case .none, .unrecognized: self = .none
-        case .smtp: self = .smtp
-        case .imap: self = .imap
-        case .pop3: self = .pop3
-        case .ldap: self = .ldap
-        case .postgres: self = .postgres
-        case .mysql: self = .mysql
-        }
+        self = StartTLS.allCases.first { $0.message == message } ?? .none
     }
 
     var message: Wire.ProbeTlsRequest.StartTls {

@@ -85,7 +85,10 @@ package final class ConnectorPool: Sendable {
         for start in starts.withLock({ Array($0.values) }) { start.cancel() }
     }
 
-    /// Ends every session, side by side; nothing is left behind.
+    /// How long calls of a session that is over may take until they are on record, in milliseconds.
+    private static let lastRecords: Int64 = 2_000
+
+    /// Ends every session, side by side; nothing is left behind, and what was asked for is on record.
     package func stopAll() async {
         let running = starts.withLock { starts in
             defer { starts.removeAll() }
@@ -94,7 +97,9 @@ package final class ConnectorPool: Sendable {
         await withDiscardingTaskGroup { group in
             for start in running {
                 group.addTask {
-                    if case .success(let connector) = await start.value { await connector.session.stop() }
+                    guard case .success(let connector) = await start.value else { return }
+                    await connector.session.stop()
+                    await connector.scopes.settle(until: .after(milliseconds: ConnectorPool.lastRecords))
                 }
             }
         }

@@ -26,6 +26,14 @@ final class ScopeRegistry: Sendable {
     /// How many brokered calls of one connector are worked on at the same time; the others of its window wait.
     private static let callsAtOnce = 16
 
+    /// The calls of scopes that wait or are worked on, until they are on record.
+    private struct Unfinished {
+        var calls: [Interruption: (scope: BrokerScope, method: Wire.Call.Method)] = [:]
+        /// Set when there is none any more.
+        var settled: OneShot<Void>?
+    }
+
+    private let unfinished = Mutex(Unfinished())
     private let queue = WorkQueue(ScopeRegistry.brokered, atOnce: ScopeRegistry.callsAtOnce)
     /// How many bytes of Log and Progress are passed on in one session; what comes later is dropped.
     private static let logBudget = 1 << 20
@@ -150,12 +158,45 @@ final class ScopeRegistry: Sendable {
         let interruption = Interruption()
         // Now, not when a thread takes it up: the connector's own answer may come before that.
         scope.accept(method, interruption)
+        unfinished.withLock { $0.calls[interruption] = (scope, method) }
         queue.submit {
+            // One that was cancelled while it waited is only recorded.
             let reply = scope.perform(method, until: deadline, interruption: interruption)
+            self.finish(interruption)
             let isCancelled = interruption.isRaised && reply.status?.code != .ok
             answer(isCancelled ? .failure(.cancelled, "the call was cancelled") : reply)
         }
         return { interruption.raise() }
+    }
+
+    private func finish(_ call: Interruption) {
+        let settled = unfinished.withLock { unfinished -> OneShot<Void>? in
+            unfinished.calls[call] = nil
+            return unfinished.calls.isEmpty ? unfinished.settled : nil
+        }
+        settled?.set(())
+    }
+
+    /// Waits until all calls are on record, and records those as given up that take longer: a file system that does not
+    /// answer must not keep the run from its end.
+    ///
+    /// To be called when the session is over: that ends all that can be ended.
+    ///
+    /// - Parameter deadline: when to wait no longer; also when the task is cancelled, they get that long.
+    func settle(until deadline: Deadline) async {
+        let settled = OneShot<Void>()
+        let hasUnfinished = unfinished.withLock { unfinished in
+            unfinished.settled = settled
+            return !unfinished.calls.isEmpty
+        }
+        guard hasUnfinished else { return }
+        let wait = Task(executorPreference: EventLoop.shared) { await settled.wait(until: deadline) }
+        guard await wait.value == nil else { return }
+        let left = unfinished.withLock { unfinished in
+            defer { unfinished.calls = [:] }
+            return Array(unfinished.calls.values)
+        }
+        for call in left { call.scope.giveUp(call.method) }
     }
 }
 

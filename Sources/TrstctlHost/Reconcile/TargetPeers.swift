@@ -1,7 +1,6 @@
 import TrstctlBroker
 import TrstctlPolicy
 import TrstctlSystem
-import TrstctlWire
 
 extension ConfigResolution {
     /// The target's proxy with its password.
@@ -26,19 +25,5 @@ extension ConfigResolution {
                     + "cannot be sent")
         }
         return made
-    }
-}
-
-extension StartTLS {
-    /// How connectors are told.
-    var message: Wire.ProbeTlsRequest.StartTls {
-        switch self {
-        case .smtp: .smtp
-        case .imap: .imap
-        case .pop3: .pop3
-        case .ldap: .ldap
-        case .postgres: .postgres
-        case .mysql: .mysql
-        }
     }
 }

@@ -10,11 +10,17 @@ enum CommandWords {
     static func refusal(_ words: [String]) -> String? {
         guard let index = words.firstIndex(where: { $0.firstRange(of: "PRIVATE KEY-----") != nil }) else { return nil }
         return """
-            error: word \(index + 1) of the command line is a private key: other users could read it in the list of \
+            word \(index + 1) of the command line is a private key: other users could read it in the list of \
             processes, and it may stand in your shell's history
               next: make a new key, and pass its file, or - to read it from standard input
             """
     }
+
+    /// Whether the result is to be JSON, for errors that come before the words are understood.
+    ///
+    /// - Parameter words: the command line without the program's name.
+    /// - Returns: whether `--json` is among the options.
+    static func areForJSON(_ words: [String]) -> Bool { words.prefix { $0 != "--" }.contains("--json") }
 
     /// The longest word, in bytes, that an error may repeat.
     static let longestShown = 256

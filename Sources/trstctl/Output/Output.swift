@@ -55,8 +55,13 @@ final class Output: Sendable {
     }
 
     /// Prints an error that ends the command; with `--json` also as an object on stdout.
-    func failure(_ error: any Error, code: String) {
-        Output.error("error: \(error)")
+    ///
+    /// - Parameters:
+    ///   - error: what happened.
+    ///   - code: which kind of end it is.
+    ///   - hasHeading: whether the text says by itself that it is an error, as the parser's does.
+    func failure(_ error: any Error, code: String, hasHeading: Bool = false) {
+        Output.error(hasHeading ? "\(error)" : "error: \(error)")
         guard isJSON else { return }
         result(["code": code, "reason": ReasonCode(error).description, "error": "\(error)"]) { "" }
     }

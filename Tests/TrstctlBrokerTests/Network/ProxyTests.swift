@@ -140,6 +140,13 @@ struct ProxyTests {
         let literal = ask(scope, "https://127.0.0.1:\(server.port)/")
         #expect(literal.message.contains("127.0.0.1") && literal.code == .failedPrecondition)
         #expect(asked.isEmpty)
+        // A name that is none of these, in the clear: the host looks it up itself, and goes to public addresses only.
+        let clear = try self.scope(
+            try through(proxy.port), dial: ["api.example.test:\(plain.port) plain"],
+            names: ["api.example.test": ["127.0.0.1"]])
+        let refused = clear.ask("GET", "http://api.example.test:\(plain.port)/")
+        #expect(refused.code == .permissionDenied && clear.records.last?.code == "refused-address", "\(refused)")
+        #expect(asked.isEmpty)
         for (text, leads) in [
             ("192.0.2.1:443", false), ("10.0.0.1:443", false), ("169.254.169.254:443", false), ("[::1]:443", false),
             ("1.1.1.1:443", true), ("[2606:4700::1]:443", true),
