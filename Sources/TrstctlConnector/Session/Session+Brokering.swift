@@ -24,7 +24,6 @@ extension Session {
         return reply.result
     }
 
-    /// Makes a brokered call whose reply nobody needs.
     /// Whether the host shows lines of this level.
     func shows(_ level: Wire.LogRequest.Level) -> Bool {
         state.lock()
@@ -32,6 +31,7 @@ extension Session {
         return level.isShown(from: logLevel)
     }
 
+    /// Makes a brokered call whose reply nobody needs.
     func tell(_ method: Wire.Call.Method, in running: RunningCall, _ worker: Worker) {
         _ = try? start(method, in: running, worker, bytes: 256, isAwaited: false)
     }

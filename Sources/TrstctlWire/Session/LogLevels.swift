@@ -2,6 +2,7 @@ extension Wire.LogRequest.Level {
     /// Whether a line of this level is shown to somebody who sees those from `least` on.
     ///
     /// - Parameter least: a number that is not known means everything (`HelloRequest.log_level`).
+    /// - Returns: true when it is.
     package func isShown(from least: Wire.LogRequest.Level) -> Bool {
         if case .unrecognized = least { return true }
         return known.rawValue >= least.rawValue
