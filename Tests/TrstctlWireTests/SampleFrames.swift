@@ -339,7 +339,8 @@ enum SampleFrames {
                     capabilities: [
                         Wire.CapabilityReason(capability: .processExec, reason: "text 374"),
                         Wire.CapabilityReason(capability: .processExec, reason: "text 376"),
-                    ], optionalMethods: [.verifyOwnership, .verifyOwnership], needsKey: true))),
+                    ], optionalMethods: [.verifyOwnership, .verifyOwnership], needsKey: true,
+                    concurrency: 3))),
         .configure(
             Wire.ConfigureResponse(grants: [
                 Wire.Grant(capability: .processExec, values: [[0, 255, 125], [0, 255, 126]]),
@@ -434,7 +435,8 @@ enum SampleFrames {
                     capabilities: [
                         Wire.CapabilityReason(capability: .unrecognized(1508), reason: "tä\u{0}509"),
                         Wire.CapabilityReason(capability: .unrecognized(1510), reason: "tä\u{0}511"),
-                    ], optionalMethods: [.unrecognized(1512), .unrecognized(1513)], needsKey: true))),
+                    ], optionalMethods: [.unrecognized(1512), .unrecognized(1513)], needsKey: true,
+                    concurrency: .max))),
         .configure(
             Wire.ConfigureResponse(grants: [
                 Wire.Grant(capability: .unrecognized(1515), values: [[0, 255, 4], [0, 255, 5]]),

@@ -1170,7 +1170,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__hello_response__descriptor
   (ProtobufCMessageInit) trstctl__plugin__v1__hello_response__init,
   NULL,NULL,NULL    /* reserved[123] */
 };
-static const ProtobufCFieldDescriptor trstctl__plugin__v1__description__field_descriptors[6] =
+static const ProtobufCFieldDescriptor trstctl__plugin__v1__description__field_descriptors[7] =
 {
   {
     "name",
@@ -1244,9 +1244,22 @@ static const ProtobufCFieldDescriptor trstctl__plugin__v1__description__field_de
     0,             /* flags */
     0,NULL,NULL    /* reserved1,reserved2, etc */
   },
+  {
+    "concurrency",
+    7,
+    PROTOBUF_C_LABEL_NONE,
+    PROTOBUF_C_TYPE_UINT32,
+    0,   /* quantifier_offset */
+    offsetof(Trstctl__Plugin__V1__Description, concurrency),
+    NULL,
+    NULL,
+    0,             /* flags */
+    0,NULL,NULL    /* reserved1,reserved2, etc */
+  },
 };
 static const unsigned trstctl__plugin__v1__description__field_indices_by_name[] = {
   3,   /* field[3] = capabilities */
+  6,   /* field[6] = concurrency */
   2,   /* field[2] = config */
   0,   /* field[0] = name */
   5,   /* field[5] = needs_key */
@@ -1256,7 +1269,7 @@ static const unsigned trstctl__plugin__v1__description__field_indices_by_name[] 
 static const ProtobufCIntRange trstctl__plugin__v1__description__number_ranges[1 + 1] =
 {
   { 1, 0 },
-  { 0, 6 }
+  { 0, 7 }
 };
 const ProtobufCMessageDescriptor trstctl__plugin__v1__description__descriptor =
 {
@@ -1266,7 +1279,7 @@ const ProtobufCMessageDescriptor trstctl__plugin__v1__description__descriptor =
   "Trstctl__Plugin__V1__Description",
   "trstctl.plugin.v1",
   sizeof(Trstctl__Plugin__V1__Description),
-  6,
+  7,
   trstctl__plugin__v1__description__field_descriptors,
   trstctl__plugin__v1__description__field_indices_by_name,
   1,  trstctl__plugin__v1__description__number_ranges,

@@ -36,7 +36,7 @@ extension Session {
         let description = Wire.Description(
             name: type.name, summary: type.summary.cut(to: 512),
             config: type.configuration.map(\.message), capabilities: type.capabilities.map(\.message),
-            needsKey: type.needsKey)
+            needsKey: type.needsKey, concurrency: UInt32(concurrency))
         return .ok(
             .hello(
                 Wire.HelloResponse(

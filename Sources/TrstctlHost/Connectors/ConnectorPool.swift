@@ -17,6 +17,8 @@ package struct RunningConnector: Sendable {
     package var session: Session
     package var report: ConnectorReport
     let scopes: ScopeRegistry
+    /// How many targets' calls it works on at the same time.
+    let turns: CallTurns
 }
 
 /// The connectors of one invocation: each is found, verified and started once, when the first target needs it, and
@@ -160,7 +162,10 @@ package final class ConnectorPool: Sendable {
                 await session.stop()
                 throw audit.cannotRecord("the connector \(name) was ended before it was used")
             }
-            return .success(RunningConnector(session: session, report: report, scopes: scopes))
+            return .success(
+                RunningConnector(
+                    session: session, report: report, scopes: scopes,
+                    turns: CallTurns(session.hello.description?.concurrency ?? 0)))
         } catch {
             report.code = ReasonCode(error).description
             report.error = "\(error)"

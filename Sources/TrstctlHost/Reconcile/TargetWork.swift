@@ -245,6 +245,8 @@ struct TargetWork: Sendable {
         _ method: Wire.Call.Method, _ scope: BrokerScope, _ timeout: Int64, _ stage: TargetReport.Stage
     ) async throws(Failure) -> Wire.Reply {
         let scopes = connector.scopes
+        await connector.turns.take()
+        defer { connector.turns.give() }
         do {
             let token = try scopes.open(scope)
             defer { scopes.close(token) }

@@ -293,11 +293,14 @@ extension Wire {
         /// Whether it asks to receive private key bytes itself (Deployment.private_key). Connectors that only place files do
         /// not need it. Where the manifest does not say `needs_key: true`, its targets are refused.
         package var needsKey: Bool
+        /// How many calls of Read and Apply it works on at the same time; the host sends no more, so that none of them waits in
+        /// the connector while its time runs. 0 means that it does not say, and gets as many as the run has targets at work.
+        package var concurrency: UInt32
 
         package init(
             name: String = "", summary: String = "", config: [Wire.ConfigField] = [],
             capabilities: [Wire.CapabilityReason] = [], optionalMethods: [Wire.OptionalMethod] = [],
-            needsKey: Bool = false
+            needsKey: Bool = false, concurrency: UInt32 = 0
         ) {
             self.name = name
             self.summary = summary
@@ -305,6 +308,7 @@ extension Wire {
             self.capabilities = capabilities
             self.optionalMethods = optionalMethods
             self.needsKey = needsKey
+            self.concurrency = concurrency
         }
     }
 }
@@ -330,6 +334,7 @@ extension Wire.Description: WireMessage {
                 Wire.OptionalMethod(rawValue: Int32(truncatingIfNeeded: c.pointee.optional_methods[index].rawValue)))
         }
         self.needsKey = c.pointee.needs_key != 0
+        self.concurrency = c.pointee.concurrency
     }
 
     func fill(_ c: UnsafeMutablePointer<Trstctl__Plugin__V1__Description>, _ arena: inout Arena) {
@@ -345,6 +350,7 @@ extension Wire.Description: WireMessage {
             Trstctl__Plugin__V1__OptionalMethod(rawValue: UInt32(bitPattern: element.rawValue))
         }
         c.pointee.needs_key = self.needsKey ? 1 : 0
+        c.pointee.concurrency = self.concurrency
     }
 }
 

@@ -279,10 +279,15 @@ struct  Trstctl__Plugin__V1__Description
    * not need it. Where the manifest does not say `needs_key: true`, its targets are refused.
    */
   protobuf_c_boolean needs_key;
+  /*
+   * How many calls of Read and Apply it works on at the same time; the host sends no more, so that none of them waits in
+   * the connector while its time runs. 0 means that it does not say, and gets as many as the run has targets at work.
+   */
+  uint32_t concurrency;
 };
 #define TRSTCTL__PLUGIN__V1__DESCRIPTION__INIT \
  { PROTOBUF_C_MESSAGE_INIT (&trstctl__plugin__v1__description__descriptor) \
-    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0 }
+    , {0,NULL}, {0,NULL}, 0,NULL, 0,NULL, 0,NULL, 0, 0 }
 
 
 /*
