@@ -16,7 +16,7 @@ package struct Host: Sendable {
         /// Directories that are searched for connectors first.
         package var pluginDirectories: [Bytes] = []
         /// How many targets are worked on at the same time, 1 to 1,024.
-        package var parallel = 32
+        package var parallel = 16
         /// This host's version.
         package var version: String
         package var timeouts = Session.Timeouts()

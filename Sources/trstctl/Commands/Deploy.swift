@@ -13,7 +13,7 @@ struct Plan: HostCommand, ParallelCommand, ConfiguringCommand {
     var detailedExitcode = false
 
     @Option(help: "How many targets are worked on at the same time (1 to 1024).")
-    var parallel = 32
+    var parallel = 16
 
     @Argument(help: "Which targets; all when none is named.")
     var target: [String] = []
@@ -39,7 +39,7 @@ struct Apply: HostCommand, ParallelCommand, ConfiguringCommand {
     @ParentCommand var parent: Trstctl
 
     @Option(help: "How many targets are worked on at the same time (1 to 1024).")
-    var parallel = 32
+    var parallel = 16
 
     @Argument(help: "Which targets; all when none is named.")
     var target: [String] = []
