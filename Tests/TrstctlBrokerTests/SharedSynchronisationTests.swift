@@ -74,6 +74,24 @@ struct SharedSynchronisationTests {
         #expect(disk.count.load(ordering: .relaxed) == 2)
     }
 
+    @Test("what a failed one was to make durable is not made so by the success of a later one")
+    func failureStays() throws {
+        let (disk, directory) = (Disk(), SharedSynchronisationTests.directory)
+        disk.mayEnd.signal()
+        disk.failing.store(true, ordering: .relaxed)
+        let shared = SharedSynchronisation { _ in disk.synchronise() }
+        let (lost, other) = (shared.noteChange(directory), shared.noteChange(directory))
+        #expect(throws: SystemError.self) { try shared.synchronise(directory, upTo: other, 0) }
+        disk.failing.store(false, ordering: .relaxed)
+        let later = shared.noteChange(directory)
+        try shared.synchronise(directory, upTo: later, 0)
+        #expect(disk.count.load(ordering: .relaxed) == 2)
+        // The descriptor of this one has not heard of the error yet.
+        disk.failing.store(true, ordering: .relaxed)
+        #expect(throws: SystemError.self) { try shared.synchronise(directory, upTo: lost, 0) }
+        #expect(disk.count.load(ordering: .relaxed) == 3)
+    }
+
     @Test("different directories do not share")
     func different() throws {
         let disk = Disk()

@@ -14,6 +14,7 @@ struct LintEvasionTests {
         ["/bin/sh", "-c", "exec 3<&0; true | sh <&3"], ["/bin/sh", "-c", "exec 3<&0; sh < /dev/fd/3"],
         ["/bin/sh", "-c", "exec 3<&0; sh /dev/fd/3"], ["/bin/sh", "-c", "exec 3<&0; true | sh <>/proc/self/fd/3"],
         ["/bin/sh", "-c", "exec 3<&0; echo x | sh -c 'sh <&3'"],
+        ["/bin/sh", "-c", "exec 3<&0; sh </dev/null 0>&3"], ["/bin/sh", "-c", "exec 3<&0; true | sh 00>&3"],
         // A value behind several options, a beginning of a long one.
         ["/bin/bash", "-c", "exec -la x bash"], ["/bin/sh", "-c", "time -o /srv/x sh"],
         ["/usr/bin/env", "-vS", "sh -s"], ["/usr/bin/env", "-iSsh -s"], ["/usr/bin/env", "--split=sh -s"],

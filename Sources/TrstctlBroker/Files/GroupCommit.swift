@@ -14,6 +14,8 @@ final class GroupCommit: @unchecked Sendable {
     private var turn = 0
     private var reach: UInt64 = 0
     private var isRunning = false
+    /// How far a turn wanted to get that failed.
+    private var failed: UInt64 = 0
 
     /// Returns when everything up to a position is durable.
     ///
@@ -21,21 +23,24 @@ final class GroupCommit: @unchecked Sendable {
     ///   - wanted: the position; where it was noted early, somebody else has often got there already.
     ///   - end: the last position that there is, never less than `wanted`; asked under a lock.
     ///   - synchronise: makes everything up to there durable, and perhaps more.
-    /// - Throws: what the caller's own turn says; then nothing counts as durable by it, and the others try themselves.
+    /// - Throws: what the caller's own turn says; then nothing counts as durable by it, and all whose position it was to
+    ///   reach try themselves.
     func wait(
         upTo wanted: UInt64, of end: () throws(SystemError) -> UInt64, _ synchronise: () throws(SystemError) -> Void
     ) throws(SystemError) {
         lock.lock()
         defer { lock.unlock() }
         while durable < wanted {
-            guard isRunning else {
-                try run(to: end, synchronise)
-                continue
-            }
+            guard isRunning else { return try run(to: end, synchronise) }
             // What runs may have begun too early for this caller; the next one has not.
             let mine = wanted <= reach ? turn : turn + 1
             repeat { ends[mine & 1].wait(lock) } while durable < wanted && isRunning && turn <= mine
         }
+        // An error is reported once to each descriptor (fsync(2)), so a later turn of somebody else's that ended well says
+        // nothing about what was lost before.
+        guard wanted <= failed else { return }
+        while isRunning { ends[turn & 1].wait(lock) }
+        try run(to: end, synchronise)
     }
 
     /// A turn; the lock is held, but not while the work is done.
@@ -59,6 +64,7 @@ final class GroupCommit: @unchecked Sendable {
             durable = max(durable, reach)
         } catch {
             lock.lock()
+            failed = max(failed, reach)
             throw error
         }
     }

@@ -54,7 +54,7 @@ struct HTTPField: Hashable, Sendable {
     private static let reserved = Set(
         [
             "host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer",
-            "expect", "http2-settings", "range", "if-range", "accept-encoding",
+            "expect", "http2-settings", "range", "if-range", "request-range", "x-ms-range", "accept-encoding",
         ].map { Array($0.utf8) })
 
     /// Visible characters, spaces and tabs (RFC 9110 section 5.5).

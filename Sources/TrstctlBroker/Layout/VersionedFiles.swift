@@ -81,7 +81,8 @@ struct VersionedFiles: Sendable {
     /// - Parameters:
     ///   - deployment: its records become durable first.
     ///   - unsynced: gets the directories whose entries change.
-    /// - Throws: then it is not visible; also when somebody changed the files of before since they were copied.
+    /// - Throws: then the deployment has failed, and `restore` undoes what became visible; also when somebody changed the
+    ///   files of before since they were copied.
     mutating func publish(
         _ deployment: DeploymentJournal?, _ unsynced: inout UnsyncedDirectories
     ) throws(EffectError) {
@@ -93,8 +94,6 @@ struct VersionedFiles: Sendable {
         let store = try opened.store()
         try staged.directory.synchronise(layout.link)
         try store.synchronise(layout.link)
-        try unsynced.add(opened.parent, layout.link)
-        try unsynced.add(store, layout.link)
         let stamps = try VersionStamps(staged.directory, layout)
         // As late as possible: what somebody does between this and the renaming is only in the version of before.
         let changes = try staged.source.changes(in: source, .everything, layout)
@@ -103,6 +102,9 @@ struct VersionedFiles: Sendable {
         published[staged.name] = stamps
         live = staged.name
         self.staged = nil
+        // Not before: somebody else's fsync(2) would then count for a change that came after it.
+        try unsynced.add(opened.parent, layout.link)
+        try unsynced.add(store, layout.link)
     }
 
     /// Makes the directory what it was before the scope's first change, durably; does nothing when that is so.

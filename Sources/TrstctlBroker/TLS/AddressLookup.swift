@@ -138,21 +138,7 @@ package enum AddressLookup {
         sigfillset(&all)
         pthread_sigmask(SIG_SETMASK, &all, &previous)
         defer { pthread_sigmask(SIG_SETMASK, &previous, nil) }
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        let held = Unmanaged.passRetained(lookup)
-        var thread = pthread_t()
-        let result = pthread_create(
-            &thread, &attributes,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<Lookup>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            }, held.toOpaque())
-        if result != 0 { held.release() }
-        return result
+        return TrstctlSystem.startThread { lookup.run() }
     }
 
     static func system(_ host: String, _ port: UInt16, flags: Int32 = 0) -> Answer {

@@ -99,7 +99,7 @@ extension Session {
             wake { $0.want.isCall }
         } else if threads < concurrency {
             threads += 1
-            if !startThread({ [self] in work(Worker()) }) { threads -= 1 }
+            if startThread({ [self] in work(Worker()) }) != 0 { threads -= 1 }
         }
     }
 

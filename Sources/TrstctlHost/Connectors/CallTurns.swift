@@ -4,12 +4,18 @@ import Synchronization
 /// came.
 ///
 /// A call's time runs from its sending on: one that waited in the connector for others could lose all of it there.
-/// Nobody waits for ever: whoever has a turn has a deadline, and all of them end when the run is interrupted.
+/// Nobody waits for ever: whoever has a turn has a deadline, and a connector that answers nothing any more gets no more
+/// calls.
 final class CallTurns: Sendable {
     private struct State {
         var free: Int
-        var waiting: [CheckedContinuation<Void, Never>] = []
+        var waiting: [CheckedContinuation<Bool, Never>] = []
+        /// How many calls in a row had no answer in time.
+        var unanswered = 0
     }
+
+    /// After how many calls in a row without an answer in time there are no more.
+    static let patience = 3
 
     private let state: Mutex<State>
 
@@ -22,29 +28,39 @@ final class CallTurns: Sendable {
     var waitingCount: Int { state.withLock { $0.waiting.count } }
 
     /// Waits for a turn; `give` ends it.
-    func take() async {
+    ///
+    /// - Returns: false when there is none, because the connector answers nothing any more.
+    func take() async -> Bool {
         await withCheckedContinuation { continuation in
-            let isFree = state.withLock { state in
+            let now = state.withLock { state -> Bool? in
+                guard state.unanswered < CallTurns.patience else { return false }
                 guard state.free > 0 else {
                     state.waiting.append(continuation)
-                    return false
+                    return nil
                 }
                 state.free -= 1
                 return true
             }
-            if isFree { continuation.resume() }
+            if let now { continuation.resume(returning: now) }
         }
     }
 
     /// Ends a turn, and lets the next one have it.
-    func give() {
-        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+    ///
+    /// - Parameter isAnswered: whether there was an answer, or at least the end of the connector, in time.
+    func give(isAnswered: Bool) {
+        let (next, isOver) = state.withLock { state -> ([CheckedContinuation<Bool, Never>], Bool) in
+            state.unanswered = isAnswered ? 0 : state.unanswered + 1
+            guard state.unanswered < CallTurns.patience else {
+                defer { state.waiting = [] }
+                return (state.waiting, true)
+            }
             guard !state.waiting.isEmpty else {
                 state.free += 1
-                return nil
+                return ([], false)
             }
-            return state.waiting.removeFirst()
+            return ([state.waiting.removeFirst()], false)
         }
-        next?.resume()
+        for waiter in next { waiter.resume(returning: !isOver) }
     }
 }

@@ -245,8 +245,15 @@ struct TargetWork: Sendable {
         _ method: Wire.Call.Method, _ scope: BrokerScope, _ timeout: Int64, _ stage: TargetReport.Stage
     ) async throws(Failure) -> Wire.Reply {
         let scopes = connector.scopes
-        await connector.turns.take()
-        defer { connector.turns.give() }
+        guard await connector.turns.take() else {
+            _ = await close(scope, commit: stage == .apply ? nil : false)
+            throw Failure(
+                stage: stage, code: ReasonCode(CallFailure.deadlineExceeded),
+                summary: "the connector \(target.connector.text) answers no more",
+                detail: "\(CallTurns.patience) of its calls in a row had no answer in time, so this one was not made.")
+        }
+        var isAnswered = true
+        defer { connector.turns.give(isAnswered: isAnswered) }
         do {
             let token = try scopes.open(scope)
             defer { scopes.close(token) }
@@ -256,6 +263,7 @@ struct TargetWork: Sendable {
                 // Whatever the connector asks behind its answer comes too late, also in the same breath.
                 answered: { scopes.close(token) })
         } catch {
+            if case CallFailure.deadlineExceeded = error { isAnswered = false }
             _ = await close(scope, commit: stage == .apply ? nil : false)
             throw Failure(
                 stage: stage, code: ReasonCode(error), summary: "the connector \(target.connector.text) failed",

@@ -24,7 +24,8 @@ struct ServedProof: Sendable {
                 do {
                     row.saw(try ServedProof.handshake(probe, deadline))
                 } catch {
-                    row.missed("\(error)", isCutShort: deadline.hasPassed && !patience.hasPassed)
+                    let isTimeout = (error as? ProbeError)?.code == .timedOut
+                    row.missed("\(error)", isCutShort: isTimeout && deadline.hasPassed && !patience.hasPassed)
                 }
                 if deadline.hasPassed { break }
                 if !row.isAgreeing { usleep(50_000) }

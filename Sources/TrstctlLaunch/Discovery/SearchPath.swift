@@ -50,7 +50,8 @@ package struct SearchPath: Sendable {
 
     /// A path behind that of the working directory; as it is when nobody knows that one.
     private static func absolute(_ path: Bytes) -> Bytes {
-        guard path.array.first != UInt8(ascii: "/"), let here = getcwd(nil, 0) else { return path }
+        // An empty one, of a variable that is not set, must not become the working directory.
+        guard let first = path.array.first, first != UInt8(ascii: "/"), let here = getcwd(nil, 0) else { return path }
         defer { free(here) }
         let base = Array(UnsafeRawBufferPointer(start: here, count: strlen(here)))
         let rest = path.array.starts(with: Array("./".utf8)) ? path.array.dropFirst(2) : path.array[...]

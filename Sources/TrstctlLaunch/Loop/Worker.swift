@@ -1,6 +1,7 @@
 import CTrstctlSystem
 import Glibc
 import Synchronization
+import TrstctlSystem
 
 /// Plain threads for what blocks: file system calls, waiting for a command, starting a process.
 ///
@@ -107,30 +108,12 @@ package final class WorkerPool: Sendable {
 
 /// A bare thread.
 enum Worker {
-    private final class Body {
-        let run: @Sendable () -> Void
-        init(_ run: @Sendable @escaping () -> Void) { self.run = run }
-    }
+    private static let stackBytes = 1 << 20
 
-    /// Starts a detached thread with a 1 MiB stack.
+    /// Starts one that nobody joins.
     ///
-    /// - Returns: false when the system has none to give (pthread_create(3), EAGAIN).
+    /// - Returns: false when the system has none to give.
     static func startThread(_ body: @Sendable @escaping () -> Void) -> Bool {
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        pthread_attr_setstacksize(&attributes, 1 << 20)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        var thread = pthread_t()
-        let owned = Unmanaged.passRetained(Body(body))
-        let result = pthread_create(
-            &thread, &attributes,
-            { argument in
-                guard let argument else { return nil }
-                Unmanaged<Body>.fromOpaque(argument).takeRetainedValue().run()
-                return nil
-            }, owned.toOpaque())
-        pthread_attr_destroy(&attributes)
-        if result != 0 { owned.release() }
-        return result == 0
+        TrstctlSystem.startThread(stackBytes: stackBytes, body) == 0
     }
 }

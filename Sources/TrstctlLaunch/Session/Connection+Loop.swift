@@ -210,6 +210,7 @@ extension Connection {
             // What the connector said last may still wait to be read, and reading finds the end: unless it closed
             // only the direction towards itself.
             state.outgoing.removeAll()
+            state.stallDeadline = .never
             if state.lastWordsDeadline == .never {
                 state.lastWordsDeadline = .after(milliseconds: Connection.lastWordsMilliseconds)
                 armTimer(&state, state.lastWordsDeadline)

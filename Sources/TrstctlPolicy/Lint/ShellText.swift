@@ -17,6 +17,8 @@ struct ShellText {
     private var letters: [UInt8] = []
     private var stage = Stage()
     private var redirection = Redirection.none
+    /// Whether it is the input's number that stands before it, as in `0>&3`.
+    private var redirectsInput = false
 
     private enum Redirection {
         case none, output, input, literalInput
@@ -210,7 +212,9 @@ struct ShellText {
 
     // `2>`: the number is no word.
     private mutating func dropDescriptor() {
+        redirectsInput = false
         if word == Word(), !letters.isEmpty, letters.allSatisfy(isDigit) {
+            redirectsInput = letters.allSatisfy { $0 == UInt8(ascii: "0") }
             word = nil
             letters = []
         }
@@ -227,12 +231,18 @@ struct ShellText {
         case .output: stage.targets.append(ended)
         case .input: stage.inputs.append(ended)
         case .literalInput: stage.hasLiteralInput = true
+        // The arrow says nothing about the direction.
+        case .copy where redirectsInput: copyInput(ended)
         case .copy where ended.text == "-" || ended.text.utf8.allSatisfy(isDigit): break
         case .copy: stage.targets.append(ended)
-        case .inputCopy: stage.hasCopiedInput = stage.hasCopiedInput || !["0", "-"].contains(ended.text)
+        case .inputCopy: copyInput(ended)
         }
         if redirection != .none, ended.isSubstituted { stop("$( as the name of a file") }
         redirection = .none
+    }
+
+    private mutating func copyInput(_ number: Word) {
+        stage.hasCopiedInput = stage.hasCopiedInput || !["0", "-"].contains(number.text)
     }
 
     private mutating func pipe() {

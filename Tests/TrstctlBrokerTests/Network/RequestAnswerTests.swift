@@ -56,7 +56,8 @@ struct RequestAnswerTests {
     @Test(
         "N23: the host's fields are not taken from a connector",
         arguments: [
-            "Range", "if-range", "Accept-Encoding", "Host", "hOsT", "Content-Length", "Transfer-Encoding", "Connection",
+            "Range", "if-range", "Request-Range", "X-MS-Range", "Accept-Encoding", "Host", "hOsT", "Content-Length",
+            "Transfer-Encoding", "Connection",
             "Keep-Alive", "Upgrade", "TE",
             "Trailer",
             "Proxy-Authorization", "Proxy-Connection", "proxy-anything", "Expect", "HTTP2-Settings",
@@ -104,6 +105,8 @@ struct RequestAnswerTests {
             "HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", "HTTP/1.1 200 OK\r\nContent-Length: 0x2\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999\r\n\r\nok",
+            "HTTP/1.1 206 Partial Content\r\nContent-Length: 2\r\n\r\nok",
+            "HTTP/1.1 200 OK\r\nContent-Range: bytes 0-1/9\r\nContent-Length: 2\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nok",
             "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFFFFFFFFFFFF\r\nok\r\n0\r\n\r\n",

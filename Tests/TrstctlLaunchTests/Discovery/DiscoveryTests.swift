@@ -37,6 +37,9 @@ struct DiscoveryTests {
             path.directories.map(\.path)
                 == ["x", "/a", "b", "/home/u/.trstctl/plugins", "/usr/local/share/trstctl/plugins"])
         #expect(SearchPath(explicit: [], variable: nil, home: "relative").directories.count == 1)
+        // A variable that is not set must not become the working directory.
+        #expect(SearchPath.current(explicit: [""]).directories.first?.path == "")
+        #expect(SearchPath.current(explicit: ["."]).directories.first?.path.array.first == UInt8(ascii: "/"))
         #expect(SearchPath(explicit: [], variable: nil, home: nil).directories.map(\.origin) == [.standard])
     }
 

@@ -1,9 +1,13 @@
+internal import CTrstctlSystem
 internal import Glibc
 
 /// Runs a closure on a new thread that nobody joins.
 ///
-/// - Returns: whether the thread could be started.
-func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
+/// - Parameters:
+///   - stackBytes: how much stack it gets; nil means the system's default, 8 MiB as a rule.
+///   - body: what it runs.
+/// - Returns: 0, or why the system has no thread to give, EAGAIN as a rule (pthread_create(3)).
+package func startThread(stackBytes: Int? = nil, _ body: @escaping @Sendable () -> Void) -> Int32 {
     final class Body: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -11,6 +15,7 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
+    if let stackBytes { pthread_attr_setstacksize(&attributes, stackBytes) }
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     var thread = pthread_t()
     let argument = Unmanaged.passRetained(Body(body))
@@ -22,5 +27,5 @@ func startThread(_ body: @escaping @Sendable () -> Void) -> Bool {
             return nil
         }, argument.toOpaque())
     if result != 0 { argument.release() }
-    return result == 0
+    return result
 }
