@@ -51,6 +51,7 @@ struct CallTurnsTests {
             turns.give(isAnswered: false)
         }
         #expect(await !turns.take())
+        #expect(turns.freeCount == 1)
     }
 
     @Test("A connector that does not say how many it works on gets all of them")

@@ -24,8 +24,9 @@ final class CallTurns: Sendable {
         state = Mutex(State(free: count == 0 ? .max : Int(count)))
     }
 
-    /// How many wait, for tests.
+    /// How many wait, and how many turns are free, for tests.
     var waitingCount: Int { state.withLock { $0.waiting.count } }
+    var freeCount: Int { state.withLock { $0.free } }
 
     /// Waits for a turn; `give` ends it.
     ///
@@ -53,6 +54,7 @@ final class CallTurns: Sendable {
             state.unanswered = isAnswered ? 0 : state.unanswered + 1
             guard state.unanswered < CallTurns.patience else {
                 defer { state.waiting = [] }
+                state.free += 1
                 return (state.waiting, true)
             }
             guard !state.waiting.isEmpty else {
