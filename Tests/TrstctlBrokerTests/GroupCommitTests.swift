@@ -31,6 +31,15 @@ struct GroupCommitTests {
         }
     }
 
+    /// Waits until so many are done.
+    private static func all(_ count: Int, _ done: DispatchSemaphore) -> Bool {
+        for _ in 0..<count where done.wait(timeout: .now() + 30) != .success {
+            Issue.record("somebody sleeps for ever")
+            return false
+        }
+        return true
+    }
+
     @Test("nobody is let go too early, and nobody sleeps for ever, whenever they come and whatever fails")
     func many() {
         let (disk, commit) = (Disk(), GroupCommit())
@@ -58,12 +67,7 @@ struct GroupCommitTests {
                 done.signal()
             }
         }
-        for _ in 0..<12 {
-            guard done.wait(timeout: .now() + 30) == .success else {
-                Issue.record("somebody sleeps for ever")
-                return
-            }
-        }
+        guard GroupCommitTests.all(12, done) else { return }
         #expect(disk.early.load(ordering: .relaxed) == 0)
     }
 
@@ -96,12 +100,7 @@ struct GroupCommitTests {
         }
         while disk.end() < 4 { sched_yield() }
         mayEnd.signal()
-        for _ in 0..<4 {
-            guard done.wait(timeout: .now() + 30) == .success else {
-                Issue.record("somebody sleeps for ever")
-                return
-            }
-        }
+        guard GroupCommitTests.all(4, done) else { return }
         #expect(disk.failed.load(ordering: .relaxed) == 4)
     }
 }

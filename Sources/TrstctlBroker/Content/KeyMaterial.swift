@@ -21,8 +21,9 @@ extension SecretSource {
     /// - Throws: `holdsKey`, `holdsSecret`.
     func refuseKey(in content: Bytes, _ what: String, isCut: Bool = false) throws(EffectError) {
         let fix = "compare it with Stat and compare_to instead of reading it"
-        let holdsArchive = KeyForms.mayHoldArchive(content) && archiveParts.first(in: content) != nil
-        guard !content.holds("PRIVATE KEY-----"), !keyForms.occur(in: content), !holdsArchive else {
+        guard !content.holds("PRIVATE KEY-----"), !keyForms.occur(in: content),
+            fields.isEmpty || !KeyForms.mayHoldArchive(content) || archiveParts.first(in: content) == nil
+        else {
             throw EffectError(
                 .holdsKey, object: what,
                 "\(what) holds a private key, or a part of one, which connectors do not get to see", fix: fix)

@@ -52,16 +52,11 @@ final class CallTurns: Sendable {
     func give(isAnswered: Bool) {
         let (next, isOver) = state.withLock { state -> ([CheckedContinuation<Bool, Never>], Bool) in
             state.unanswered = isAnswered ? 0 : state.unanswered + 1
-            guard state.unanswered < CallTurns.patience else {
-                defer { state.waiting = [] }
-                state.free += 1
-                return (state.waiting, true)
-            }
-            guard !state.waiting.isEmpty else {
-                state.free += 1
-                return ([], false)
-            }
-            return ([state.waiting.removeFirst()], false)
+            let isOver = state.unanswered >= CallTurns.patience
+            let next = Array(isOver ? state.waiting[...] : state.waiting.prefix(1))
+            state.waiting.removeFirst(next.count)
+            if isOver || next.isEmpty { state.free += 1 }
+            return (next, isOver)
         }
         for waiter in next { waiter.resume(returning: !isOver) }
     }

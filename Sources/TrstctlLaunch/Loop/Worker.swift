@@ -15,31 +15,24 @@ package final class WorkerPool: Sendable {
         var threads = 0
     }
 
-    private final class Condition: @unchecked Sendable {
-        // Allocated once and never moved, as POSIX requires of its mutexes and conditions.
-        let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-        let signal = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private final class Shared: @unchecked Sendable {
+        let lock = Lock()
+        let mayWork = Condition()
         // Not a stored property: the optimiser of Swift 6.3 merges the accesses of two statements into one that it
         // does not end on every path, and the next access is then fatal (spec/DECISIONS.md, 52).
         let state = UnsafeMutablePointer<State>.allocate(capacity: 1)
 
         init() {
             state.initialize(to: State())
-            pthread_mutex_init(mutex, nil)
-            pthread_cond_init(signal, nil)
         }
 
         deinit {
-            pthread_cond_destroy(signal)
-            pthread_mutex_destroy(mutex)
             state.deinitialize(count: 1)
             state.deallocate()
-            signal.deallocate()
-            mutex.deallocate()
         }
     }
 
-    private let condition = Condition()
+    private let shared = Shared()
     private let maximumThreads: Int
 
     /// A pool that starts threads when there is work, up to a bound.
@@ -56,51 +49,51 @@ package final class WorkerPool: Sendable {
 
     /// Queues blocking work that nobody waits for.
     func submit(_ work: @Sendable @escaping () -> Void) {
-        let condition = condition
-        pthread_mutex_lock(condition.mutex)
-        condition.state.pointee.queue.append(work)
-        let waiting = condition.state.pointee.queue.count - condition.state.pointee.first
-        let mustStart = condition.state.pointee.idle < waiting && condition.state.pointee.threads < maximumThreads
-        if mustStart { condition.state.pointee.threads += 1 }
-        let mustWake = condition.state.pointee.idle > 0
-        pthread_mutex_unlock(condition.mutex)
+        let shared = shared
+        shared.lock.lock()
+        shared.state.pointee.queue.append(work)
+        let waiting = shared.state.pointee.queue.count - shared.state.pointee.first
+        let mustStart = shared.state.pointee.idle < waiting && shared.state.pointee.threads < maximumThreads
+        if mustStart { shared.state.pointee.threads += 1 }
+        let mustWake = shared.state.pointee.idle > 0
+        shared.lock.unlock()
         // After the unlocking: else the one that wakes would only wait for the mutex.
-        if mustWake { pthread_cond_signal(condition.signal) }
-        if mustStart, !Worker.startThread({ WorkerPool.work(condition) }) { goOnWithoutThread() }
+        if mustWake { shared.mayWork.signal() }
+        if mustStart, !Worker.startThread({ WorkerPool.work(shared) }) { goOnWithoutThread() }
     }
 
     /// Leaves the work to the threads that there are; without any it is done here, because nobody else would.
     private func goOnWithoutThread() {
-        let condition = condition
-        pthread_mutex_lock(condition.mutex)
-        condition.state.pointee.threads -= 1
+        let shared = shared
+        shared.lock.lock()
+        shared.state.pointee.threads -= 1
         var works: [@Sendable () -> Void] = []
-        if condition.state.pointee.threads == 0 {
-            works = Array(condition.state.pointee.queue[condition.state.pointee.first...])
-            condition.state.pointee.queue.removeAll()
-            condition.state.pointee.first = 0
+        if shared.state.pointee.threads == 0 {
+            works = Array(shared.state.pointee.queue[shared.state.pointee.first...])
+            shared.state.pointee.queue.removeAll()
+            shared.state.pointee.first = 0
         }
-        pthread_mutex_unlock(condition.mutex)
+        shared.lock.unlock()
         for work in works { work() }
     }
 
-    private static func work(_ condition: Condition) {
-        pthread_mutex_lock(condition.mutex)
+    private static func work(_ shared: Shared) {
+        shared.lock.lock()
         while true {
-            if condition.state.pointee.first < condition.state.pointee.queue.count {
-                let work = condition.state.pointee.queue[condition.state.pointee.first]
-                condition.state.pointee.first += 1
-                if condition.state.pointee.first == condition.state.pointee.queue.count {
-                    condition.state.pointee.queue.removeAll(keepingCapacity: true)
-                    condition.state.pointee.first = 0
+            if shared.state.pointee.first < shared.state.pointee.queue.count {
+                let work = shared.state.pointee.queue[shared.state.pointee.first]
+                shared.state.pointee.first += 1
+                if shared.state.pointee.first == shared.state.pointee.queue.count {
+                    shared.state.pointee.queue.removeAll(keepingCapacity: true)
+                    shared.state.pointee.first = 0
                 }
-                pthread_mutex_unlock(condition.mutex)
+                shared.lock.unlock()
                 work()
-                pthread_mutex_lock(condition.mutex)
+                shared.lock.lock()
             } else {
-                condition.state.pointee.idle += 1
-                pthread_cond_wait(condition.signal, condition.mutex)
-                condition.state.pointee.idle -= 1
+                shared.state.pointee.idle += 1
+                shared.mayWork.wait(shared.lock)
+                shared.state.pointee.idle -= 1
             }
         }
     }

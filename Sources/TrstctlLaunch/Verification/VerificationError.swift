@@ -49,8 +49,7 @@ package struct VerificationError: Error, Equatable, Sendable, CustomStringConver
         switch code {
         case .mismatch, .unpinned: NextCommand.trstctl("plugin", "pin", connector.text)
         case .tooLarge, .tooSlow, .changedWhileReading, .failed, .revoked, .scriptNotAllowed, .notRunnable,
-            .interpreter,
-            .signature:
+            .interpreter, .signature:
             NextCommand.trstctl("plugin", "verify", connector.text)
         }
     }
