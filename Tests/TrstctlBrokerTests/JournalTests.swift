@@ -31,9 +31,7 @@ struct JournalTests {
     }
 
     private func run() throws -> RunJournal {
-        let number = open(state.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        try #require(number >= 0)
-        return RunJournal(in: OwnedDescriptor(number), path: state.path)
+        RunJournal(in: try state.reopened(), path: state.path)
     }
 
     private func deployment(_ run: RunJournal, _ target: String = "edge") -> DeploymentJournal {
@@ -53,14 +51,7 @@ struct JournalTests {
     /// A recovery of the only journal there is, as the next start makes it.
     private func recovery() throws -> JournalRecovery {
         let name = try #require(try JournalRecovery.names(in: state.path).first)
-        return try JournalRecovery(name, in: try descriptor(), path: state.path)
-    }
-
-    /// Open to the end of the process.
-    private func descriptor() throws -> Int32 {
-        let number = open(state.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        try #require(number >= 0)
-        return number
+        return try JournalRecovery(name, in: state.descriptor.raw, path: state.path)
     }
 
     @Test("A run that changes nothing makes no journal, and one that ends leaves none")

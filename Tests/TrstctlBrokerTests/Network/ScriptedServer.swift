@@ -39,6 +39,9 @@ final class ScriptedServer: Sendable {
         try self.init([Array(answer.utf8)], thenCloses: thenCloses)
     }
 
+    /// Its thread waits for a connection still.
+    deinit { listener.stop() }
+
     private func serve(_ connection: Int32, _ answer: [UInt8]?, _ closes: Bool) {
         var request: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)

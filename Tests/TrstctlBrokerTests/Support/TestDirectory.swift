@@ -1,10 +1,13 @@
 import Foundation
 import Glibc
 import Testing
+import TrstctlSystem
 
 /// A private directory that is removed when the test is done.
 final class TestDirectory: Sendable {
     let path: String
+    /// Open as long as this value lives.
+    let descriptor: OwnedDescriptor
 
     /// - Parameter base: where; nil means the directory for temporary files.
     /// - Throws: what mkdtemp(3) says.
@@ -13,6 +16,14 @@ final class TestDirectory: Sendable {
         guard let made = mkdtemp(&template), let real = realpath(made, nil) else { throw POSIXError(.EIO) }
         path = String(cString: real)
         free(real)
+        descriptor = OwnedDescriptor(open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC))
+    }
+
+    /// A descriptor of what has this path now, for a test may have mounted something there.
+    func reopened() throws -> OwnedDescriptor {
+        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        try #require(number >= 0)
+        return OwnedDescriptor(number)
     }
 
     deinit {

@@ -33,9 +33,7 @@ struct VersionedSite {
     subscript(name: String) -> String { directory["tls/www/\(name)"] }
 
     func run() throws -> RunJournal {
-        let number = open(state.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        try #require(number >= 0)
-        return RunJournal(in: OwnedDescriptor(number), path: state.path)
+        RunJournal(in: try state.reopened(), path: state.path)
     }
 
     func scope(
@@ -52,9 +50,7 @@ struct VersionedSite {
 
     func recovery() throws -> JournalRecovery {
         let name = try #require(try JournalRecovery.names(in: state.path).first)
-        let number = open(state.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        try #require(number >= 0)
-        return try JournalRecovery(name, in: number, path: state.path)
+        return try JournalRecovery(name, in: state.descriptor.raw, path: state.path)
     }
 
     /// What a server finds through the path.
