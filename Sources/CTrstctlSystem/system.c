@@ -49,6 +49,7 @@ _Static_assert(TRSTCTL_RESOLVE_NO_SYMLINKS == RESOLVE_NO_SYMLINKS, "openat2 bits
 _Static_assert(TRSTCTL_RESOLVE_NO_MAGICLINKS == RESOLVE_NO_MAGICLINKS, "openat2 bits");
 _Static_assert(TRSTCTL_RESOLVE_NO_XDEV == RESOLVE_NO_XDEV, "openat2 bits");
 _Static_assert(TRSTCTL_O_PATH == O_PATH, "O_PATH");
+_Static_assert((TRSTCTL_O_TMPFILE | O_DIRECTORY) == O_TMPFILE, "O_TMPFILE");
 _Static_assert(TRSTCTL_RLIMIT_MEMLOCK == RLIMIT_MEMLOCK, "RLIMIT_MEMLOCK");
 
 int trstctl_epoll_create(void) { return epoll_create1(EPOLL_CLOEXEC); }
@@ -83,6 +84,20 @@ int trstctl_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 int trstctl_openat2(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
     struct open_how how = {.flags = flags, .mode = mode, .resolve = resolve};
     return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+int trstctl_link(int file, int directory, const char *name) {
+    if (linkat(file, "", directory, name, AT_EMPTY_PATH) == 0) return 0;
+    if (errno == EEXIST) return -1;
+    char path[sizeof "/proc/self/fd/" + 3 * sizeof file];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", file);
+    return linkat(AT_FDCWD, path, directory, name, AT_SYMLINK_FOLLOW);
+}
+
+void trstctl_begin_writeback(int file, int64_t offset) {
+    int saved = errno;
+    (void)sync_file_range(file, offset, 0, SYNC_FILE_RANGE_WRITE);
+    errno = saved;
 }
 
 int trstctl_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

@@ -30,6 +30,24 @@ struct CrashMatrixTests {
     }
 
     @Test(
+        "Where a file needs its name from the beginning, or cannot get one later, a killed apply ends so too",
+        arguments: ["open", "link"])
+    func killsWithNames(_ lack: String) async throws {
+        var site = try await FaultSite()
+        site.lack = lack
+        let faults = try await plan(["apply"], site, Fault.kills)
+        #expect(faults.contains { $0.name == "create temporary" })
+        var ends: Set<String> = []
+        for fault in faults {
+            try site.reset()
+            let outcome = try await site.run(["apply"], fault)
+            #expect(outcome.code == -1, "\(fault): was not killed: \(outcome)")
+            ends.insert(try await settle(site, fault))
+        }
+        #expect(ends == ["old", "new"], "\(faults.count) runs")
+    }
+
+    @Test(
         "An apply whose system calls fail says so, and ends with one of the pairs",
         arguments: FaultSite.Layout.allCases)
     func errors(_ layout: FaultSite.Layout) async throws {

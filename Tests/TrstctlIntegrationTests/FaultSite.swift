@@ -102,6 +102,8 @@ struct FaultSite {
 
     var site: EchoSite
     let layout: Layout
+    /// What the file system lacks, see `FAULTS_LACK` in faults.c; nil when nothing.
+    var lack: String?
     /// The pair that is live before each run, and the one that is deployed.
     private(set) var old = Picture()
     private(set) var new = Picture()
@@ -233,6 +235,7 @@ struct FaultSite {
             "FAULTS_UNDER=\(site.command.scratch.file("live")):\(journalDirectory)",
         ]
         if let fault { environment += fault.environment }
+        if let lack { environment.append("FAULTS_LACK=\(lack)") }
         if let log { environment.append("FAULTS_LOG=\(log)") }
         return try await site.command.start(words, environment: environment).outcome()
     }

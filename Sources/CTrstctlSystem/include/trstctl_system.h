@@ -38,6 +38,14 @@ int trstctl_openat2(int directory, const char *path, uint64_t flags, uint64_t mo
 #define TRSTCTL_RESOLVE_NO_SYMLINKS 0x04u
 #define TRSTCTL_RESOLVE_BENEATH 0x08u
 #define TRSTCTL_O_PATH 010000000
+// Without O_DIRECTORY, which it always comes with and which has another value on each architecture.
+#define TRSTCTL_O_TMPFILE 020000000
+
+// linkat(2) of an open file without a name; by way of /proc/self/fd where only privileged processes may do it directly
+// (before Linux 6.10).
+int trstctl_link(int file, int directory, const char *name);
+// sync_file_range(2) with SYNC_FILE_RANGE_WRITE, from an offset to the end: the disk begins, nobody waits.
+void trstctl_begin_writeback(int file, int64_t offset);
 
 // pidfd_open(2), pidfd_send_signal(2)
 int trstctl_pidfd_open(pid_t pid);

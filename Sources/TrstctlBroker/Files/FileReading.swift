@@ -75,7 +75,8 @@ enum FileReading {
         while true {
             let got = try buffer.append { free throws(EffectError) in try file.read(into: free, path) }
             guard let got, buffer.count <= limit else { throw tooLarge }
-            guard got > 0 else { break }
+            // One byte more than there should be was asked for.
+            guard got > 0, buffer.count != hint else { break }
         }
         return (buffer.bytes(isSecret: true), file.attributes)
     }

@@ -16,12 +16,13 @@ struct FileReplacement: Sendable {
     func mode(replacing existing: FileAttributes?) -> UInt32 { (mode ?? existing?.mode ?? 0o600) & 0o777 }
 }
 
-/// The steps of a write after the temporary file exists; tests stop at each of them.
+/// The steps of a write after the temporary file exists, with a name from `named` on where the file system can; tests stop at each of them.
 enum WriteStep: Hashable, CaseIterable, Sendable {
     case created
     case written
     case owned
     case permitted
+    case named
     case synchronised
     case renamed
 }
@@ -35,8 +36,8 @@ typealias WriteObserver = (WriteStep, Int32) throws(EffectError) -> Void
 enum FileWriting {
     /// Replaces or creates a file: a reader sees the old content or the new, never a part, also after a power loss.
     ///
-    /// Extended attributes and access lists of the old file are not copied. A host that is killed meanwhile leaves a
-    /// file `.trstctl-<16 hexadecimal digits>` behind, with mode 0600, which the recovery removes.
+    /// Extended attributes and access lists of the old file are not copied. A host that is killed meanwhile can leave a
+    /// file `.trstctl-<16 hexadecimal digits>` behind, with the new file's mode at most, which the recovery removes.
     ///
     /// - Parameters:
     ///   - ticket: for writing, or, to undo a removal, for removing.
@@ -44,6 +45,8 @@ enum FileWriting {
     ///   - name: of the temporary file, see `TemporaryFile`.
     ///   - version: the directory in which it lies when its path goes through a layout's link.
     ///   - unsynced: gets the directory; the write survives a power loss once that is synchronised.
+    ///   - durable: returns when what was announced is on the disk; called before anything gets a name, perhaps twice.
+    ///     Meanwhile the disk has the new content already.
     ///   - observer: for tests; an error that it throws stops the write there.
     /// - Returns: the attributes before, nil when there was no file, and after.
     /// - Throws: what kept the file from being written; unless the step was the last one, nothing has changed.
@@ -51,24 +54,35 @@ enum FileWriting {
     static func write(
         _ ticket: FileTicket, _ replacement: FileReplacement, through name: Bytes,
         in version: SharedDescriptor? = nil, into unsynced: inout UnsyncedDirectories,
+        once durable: () throws(EffectError) -> Void = { () throws(EffectError) in },
         observer: WriteObserver = { _, _ throws(EffectError) in }
     ) throws(EffectError) -> (before: FileAttributes?, after: FileAttributes) {
-        let directory = try directory(ticket, version)
+        try write(
+            in: try directory(ticket, version), replacement, through: name, into: &unsynced, once: durable,
+            observer: observer)
+    }
+
+    /// The same in a directory that is open already.
+    @discardableResult
+    static func write(
+        in directory: borrowing GrantedDirectory, _ replacement: FileReplacement, through name: Bytes,
+        into unsynced: inout UnsyncedDirectories,
+        once durable: () throws(EffectError) -> Void = { () throws(EffectError) in },
+        observer: WriteObserver = { _, _ throws(EffectError) in }
+    ) throws(EffectError) -> (before: FileAttributes?, after: FileAttributes) {
         let existing = try directory.replaceable()
-        let temporary = try TemporaryFile(in: directory, named: name)
+        let fill = { (file: borrowing TemporaryFile) throws(EffectError) in
+            try file.fill(
+                replacement.content, replacement.owner ?? existing?.owner, replacement.mode(replacing: existing),
+                observer)
+        }
+        let temporary = try temporary(in: directory, named: name, fill, once: durable)
         let after: FileAttributes
         do throws(EffectError) {
-            try observer(.created, temporary.descriptor.raw)
-            try temporary.write(replacement.content)
-            try observer(.written, temporary.descriptor.raw)
-            if let owner = replacement.owner ?? existing?.owner { try temporary.setOwner(owner) }
-            try observer(.owned, temporary.descriptor.raw)
-            // After the owner: a change of owner clears permission bits (chown(2)).
-            try temporary.setMode(replacement.mode(replacing: existing))
-            try observer(.permitted, temporary.descriptor.raw)
-            try temporary.descriptor.synchronise(ticket.path)
+            try observer(.named, temporary.descriptor.raw)
+            try temporary.descriptor.synchronise(directory.path)
             try observer(.synchronised, temporary.descriptor.raw)
-            after = try FileAttributes(checking: temporary.descriptor, ticket.path)
+            after = try FileAttributes(checking: temporary.descriptor, directory.path)
             try temporary.rename(in: directory)
         } catch {
             temporary.discard(in: directory)
@@ -77,6 +91,28 @@ enum FileWriting {
         try observer(.renamed, temporary.descriptor.raw)
         try unsynced.add(directory)
         return (existing, after)
+    }
+
+    /// Makes the temporary file, filled, with its name, and not yet durable.
+    private static func temporary(
+        in directory: borrowing GrantedDirectory, named name: Bytes,
+        _ fill: (borrowing TemporaryFile) throws(EffectError) -> Void, once durable: () throws(EffectError) -> Void
+    ) throws(EffectError) -> TemporaryFile {
+        if let unnamed = TemporaryFile(unnamedIn: directory, toBe: name) {
+            try fill(unnamed)
+            unnamed.descriptor.beginWriteback()
+            try durable()
+            if unnamed.link(in: directory) { return unnamed }
+        }
+        try durable()
+        let named = try TemporaryFile(in: directory, named: name)
+        do throws(EffectError) {
+            try fill(named)
+        } catch {
+            named.discard(in: directory)
+            throw error
+        }
+        return named
     }
 
     /// Removes a file.
@@ -89,10 +125,17 @@ enum FileWriting {
     static func remove(
         _ ticket: FileTicket, in version: SharedDescriptor? = nil, into unsynced: inout UnsyncedDirectories
     ) throws(EffectError) {
-        let directory = try directory(ticket, version)
-        guard try directory.replaceable() != nil else { throw .file("", ticket.path, errno: ENOENT) }
-        let (result, error) = directory.leaf.withCString { (unlinkat(directory.descriptor.raw, $0, 0), errno) }
-        guard result == 0 else { throw .file("cannot remove", ticket.path, errno: error) }
+        try remove(in: try directory(ticket, version), into: &unsynced)
+    }
+
+    /// The same in a directory that is open already.
+    static func remove(
+        in directory: borrowing GrantedDirectory, into unsynced: inout UnsyncedDirectories
+    ) throws(EffectError) {
+        guard try directory.replaceable() != nil else { throw .file("", directory.path, errno: ENOENT) }
+        let raw = directory.descriptor.raw
+        let (result, error) = directory.leaf.withCString { (unlinkat(raw, $0, 0), errno) }
+        guard result == 0 else { throw .file("cannot remove", directory.path, errno: error) }
         try unsynced.add(directory)
     }
 
@@ -116,31 +159,29 @@ enum FileWriting {
     /// the owner, and who may read a key is the operator's to say.
     ///
     /// - Parameters:
-    ///   - ticket: for writing.
     ///   - replacement: what the file will be.
     ///   - present: the file as it is; nil when there is none.
     ///   - before: the file as it was before the connector's first change, which may have given it away.
-    ///   - version: as in `write`.
+    ///   - directory: the one that holds it.
     /// - Throws: `foreignOwner`.
     static func checkOwner(
-        _ ticket: FileTicket, _ replacement: FileReplacement, over present: FileState?, before: FileState?,
-        in version: SharedDescriptor? = nil
+        _ replacement: FileReplacement, over present: FileState?, before: FileState?,
+        in directory: borrowing GrantedDirectory
     ) throws(EffectError) {
         guard replacement.content.isSecret else { return }
         let uid = replacement.owner?.uid ?? present?.uid ?? geteuid()
         let gid = replacement.owner?.gid ?? present?.gid ?? getegid()
         let users: Set<UInt32> = [before?.uid ?? geteuid(), geteuid()]
         if users.contains(uid), gid == before?.gid || gid == getegid() { return }
-        let directory = try directory(ticket, version)
         var status = stat()
         guard fstat(directory.descriptor.raw, &status) == 0 else {
-            throw .file("cannot look at the directory of", ticket.path, errno: errno)
+            throw .file("cannot look at the directory of", directory.path, errno: errno)
         }
         let groups: Set<UInt32> = [before?.gid ?? getegid(), getegid(), status.st_gid]
         guard users.contains(uid), groups.contains(gid) else {
             throw EffectError(
-                .foreignOwner, object: ticket.path.description,
-                "\(ticket.path) would hold a secret and belong to \(uid):\(gid); it may belong to user "
+                .foreignOwner, object: directory.path.description,
+                "\(directory.path) would hold a secret and belong to \(uid):\(gid); it may belong to user "
                     + users.sorted().map { "\($0)" }.joined(separator: " or ") + ", and to group "
                     + groups.sorted().map { "\($0)" }.joined(separator: " or "),
                 fix: "the operator says who may have it: create the file with that owner and mode 0600 or 0640 before, "
@@ -148,7 +189,8 @@ enum FileWriting {
         }
     }
 
-    private static func directory(
+    /// Opens the directory in which a file may be changed, by a ticket that says so.
+    static func directory(
         _ ticket: FileTicket, _ version: SharedDescriptor?
     ) throws(EffectError) -> GrantedDirectory {
         guard ticket.access == .write || ticket.access == .remove else { throw .wrongTicket(ticket) }

@@ -18,15 +18,6 @@ extension DirectoryIdentity {
     }
 }
 
-extension GrantedDirectory {
-    /// Which directory this is.
-    ///
-    /// - Throws: what fstat(2) says.
-    borrowing func identity() throws(EffectError) -> DirectoryIdentity {
-        try DirectoryIdentity(descriptor.raw, path)
-    }
-}
-
 /// Makes directories durable for many who change them at the same time: one fsync(2) counts for all changes that were
 /// made before it, whoever asked for it.
 final class SharedSynchronisation: Sendable {

@@ -6,15 +6,46 @@ import TrstctlWire
 
 /// A new file beside the one that it will replace; whoever makes it renames or discards it.
 ///
-/// It has a random name and is opened exclusively, so nobody can put something else in its place beforehand, and only
-/// the host can read it until its owner and mode are set. (`O_TMPFILE` cannot replace: linkat(2) refuses an existing
-/// name.)
+/// Where the file system can, it has no name at first, and nothing is left of it when the host dies. Its name is random,
+/// nobody can put something else in its place beforehand, and only the host can read it until its owner and mode are set.
+/// (A file without a name cannot replace one: linkat(2) refuses an existing name.)
 struct TemporaryFile: ~Copyable {
     let descriptor: OwnedDescriptor
     private let name: Bytes
     private let target: AbsolutePath
 
-    /// Makes the file.
+    /// Makes the file without a name (`O_TMPFILE`, open(2)); `link` gives it one.
+    ///
+    /// - Parameters:
+    ///   - directory: where.
+    ///   - name: what it will be called.
+    /// - Returns: nil when the file system cannot, or for another reason that making it with a name would tell.
+    init?(unnamedIn directory: borrowing GrantedDirectory, toBe name: Bytes) {
+        do throws(EffectError) {
+            descriptor = try directory.openFile(
+                ".", flags: O_WRONLY | O_DIRECTORY | TRSTCTL_O_TMPFILE, mode: 0o600)
+        } catch {
+            return nil
+        }
+        target = directory.path
+        self.name = name
+    }
+
+    /// Gives a file that was made without one its name.
+    ///
+    /// - Parameter directory: in which it was made. What has the name already is removed, as by the initialiser.
+    /// - Returns: whether the file has it now; a file system that knows files without names need not know this.
+    borrowing func link(in directory: borrowing GrantedDirectory) -> Bool {
+        let (file, place) = (descriptor.raw, directory.descriptor.raw)
+        for _ in 0..<8 {
+            let error = name.withCString { trstctl_link(file, place, $0) == 0 ? 0 : errno }
+            guard error == EEXIST else { return error == 0 }
+            directory.discard(name)
+        }
+        return false
+    }
+
+    /// Makes the file, with its name.
     ///
     /// - Parameters:
     ///   - directory: where.
@@ -50,6 +81,26 @@ struct TemporaryFile: ~Copyable {
         return Bytes(".trstctl-" + String(repeating: "0", count: 16 - digits.utf8.count) + digits)
     }
 
+    /// Fills the file and gives it its owner and its permission bits.
+    ///
+    /// - Parameters:
+    ///   - content: what it holds.
+    ///   - owner: nil leaves it to the host's user.
+    ///   - mode: 0 to 0777.
+    ///   - observer: for tests.
+    borrowing func fill(
+        _ content: Bytes, _ owner: Wire.FileOwner?, _ mode: UInt32, _ observer: WriteObserver
+    ) throws(EffectError) {
+        try observer(.created, descriptor.raw)
+        try write(content)
+        try observer(.written, descriptor.raw)
+        if let owner { try setOwner(owner) }
+        try observer(.owned, descriptor.raw)
+        // After the owner: a change of owner clears permission bits (chown(2)).
+        try setMode(mode)
+        try observer(.permitted, descriptor.raw)
+    }
+
     borrowing func write(_ content: Bytes) throws(EffectError) {
         do throws(SystemError) {
             try descriptor.writeAll(content)
@@ -60,8 +111,9 @@ struct TemporaryFile: ~Copyable {
 
     /// Changes owner and group where they differ from what the new file has.
     borrowing func setOwner(_ owner: Wire.FileOwner) throws(EffectError) {
-        let present = try FileAttributes(checking: descriptor, target)
-        guard present.uid != owner.uid || present.gid != owner.gid else { return }
+        var present = stat()
+        guard fstat(descriptor.raw, &present) == 0 else { throw .file("cannot look at", target, errno: errno) }
+        guard present.st_uid != owner.uid || present.st_gid != owner.gid else { return }
         guard fchown(descriptor.raw, owner.uid, owner.gid) == 0 else {
             guard errno == EPERM else { throw .file("cannot set the owner of", target, errno: errno) }
             throw EffectError(
@@ -113,6 +165,11 @@ extension OwnedDescriptor {
                 rest = rest.dropFirst(count)
             }
         }
+    }
+
+    /// Lets the disk begin with what was written, without waiting for it (sync_file_range(2)); a hint, no promise.
+    borrowing func beginWriteback(from offset: Int64 = 0) {
+        trstctl_begin_writeback(raw, offset)
     }
 
     /// Waits until everything written is on the disk (fsync(2)).

@@ -29,12 +29,17 @@ struct UnsyncedDirectories: Sendable {
 
     /// Notes a directory; or makes it durable at once, when there are many.
     mutating func add(_ directory: borrowing GrantedDirectory) throws(EffectError) {
-        try add(directory.descriptor, directory.path)
+        try add(directory.descriptor, directory.identity, directory.path)
     }
 
     /// Notes an open directory; the path is for errors.
     mutating func add(_ directory: borrowing OwnedDescriptor, _ path: AbsolutePath) throws(EffectError) {
-        let identity = try DirectoryIdentity(directory.raw, path)
+        try add(directory, try DirectoryIdentity(directory.raw, path), path)
+    }
+
+    private mutating func add(
+        _ directory: borrowing OwnedDescriptor, _ identity: DirectoryIdentity, _ path: AbsolutePath
+    ) throws(EffectError) {
         let change = shared.noteChange(identity)
         guard directories[identity] == nil else {
             directories[identity]?.change = change

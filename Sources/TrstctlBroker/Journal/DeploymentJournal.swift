@@ -32,24 +32,49 @@ package final class DeploymentJournal: Sendable {
     /// Whether there is something on record.
     package var hasBegun: Bool { state.withLock { $0.file != nil } }
 
-    /// Makes durable what a file was and will be; the change may happen when this has returned.
+    /// A record on its way to the disk.
+    struct Announcement: Sendable {
+        fileprivate let file: JournalFile
+        fileprivate let position: Int64
+        fileprivate let path: AbsolutePath
+    }
+
+    /// Notes what a file was and will be; it may change once that is durable, see `settle`.
     ///
+    /// - Parameters:
+    ///   - change: of one file.
+    ///   - directory: the one that holds it.
     /// - Throws: also when another deployment of this run changes the same file.
-    func willChange(_ change: FileChange) throws(EffectError) {
+    func announce(
+        _ change: FileChange, in directory: borrowing GrantedDirectory
+    ) throws(EffectError) -> Announcement {
         let path = change.ticket.path
-        try claim(change.ticket)
+        try claim(directory.leaf, in: directory.identity, path)
         do throws(SystemError) {
-            let (file, position) = try state.withLock { state throws(SystemError) in
+            return try state.withLock { state throws(SystemError) in
                 let file = try begun(&state)
-                return (file, try file.append(JournalRecord.change(id, change)))
+                let position = try file.append(JournalRecord.change(id, change), isUrgent: true)
+                return Announcement(file: file, position: position, path: path)
             }
-            try file.synchronise(upTo: position)
         } catch {
-            throw EffectError(
-                error.isWantOfSpace ? .noSpace : .system, object: path.description,
-                "what \(path) was cannot be journaled, so it is not changed: \(error)",
-                fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
+            throw notJournaled(path, error)
         }
+    }
+
+    /// Returns when what was announced is durable.
+    func settle(_ announced: Announcement) throws(EffectError) {
+        do throws(SystemError) {
+            try announced.file.synchronise(upTo: announced.position)
+        } catch {
+            throw notJournaled(announced.path, error)
+        }
+    }
+
+    private func notJournaled(_ path: AbsolutePath, _ error: SystemError) -> EffectError {
+        EffectError(
+            error.isWantOfSpace ? .noSpace : .system, object: path.description,
+            "what \(path) was cannot be journaled, so it is not changed: \(error)",
+            fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
     }
 
     /// Makes durable that a version of a directory is made; it may be made when this has returned.
@@ -151,14 +176,12 @@ package final class DeploymentJournal: Sendable {
         return file
     }
 
-    /// Two deployments must not change one file: neither could be undone alone.
-    private func claim(_ ticket: FileTicket) throws(EffectError) {
-        let directory = try GrantedDirectory(ticket, for: .lookup)
-        try claim(directory.leaf, in: directory.descriptor.raw, ticket.path)
+    private func claim(_ name: Bytes, in directory: Int32, _ path: AbsolutePath) throws(EffectError) {
+        try claim(name, in: try DirectoryIdentity(directory, path), path)
     }
 
-    private func claim(_ name: Bytes, in directory: Int32, _ path: AbsolutePath) throws(EffectError) {
-        let place = try DirectoryIdentity(directory, path)
+    /// Two deployments must not change one file: neither could be undone alone.
+    private func claim(_ name: Bytes, in place: DirectoryIdentity, _ path: AbsolutePath) throws(EffectError) {
         guard let owner = run.claim(name, in: place, for: id, target: header.target) else { return }
         throw EffectError(
             .exists, object: path.description,

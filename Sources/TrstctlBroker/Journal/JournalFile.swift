@@ -125,15 +125,19 @@ final class JournalFile: Sendable {
     ///   - body: what the record says.
     ///   - reserving: bytes to keep free for records that come later and must not fail for want of space.
     ///   - releasing: bytes that were reserved for this record.
+    ///   - isUrgent: whether somebody will wait for it soon: the disk begins with it at once.
     /// - Returns: the position to `synchronise` up to.
     /// - Throws: when it is not in the file; then the next record takes its place.
-    func append(_ body: Bytes, reserving: Int64 = 0, releasing: Int64 = 0) throws(SystemError) -> Int64 {
+    func append(
+        _ body: Bytes, reserving: Int64 = 0, releasing: Int64 = 0, isUrgent: Bool = false
+    ) throws(SystemError) -> Int64 {
         try state.withLock { state throws(SystemError) in
             if let failure = state.failure { throw failure }
             let size = Int64(JournalFormat.frameBytes + body.count)
             let needed = state.end + size + state.reserved + reserving - releasing
             if needed > state.allocated { try grow(&state, by: needed - state.allocated) }
             try write(try frame(body, at: state.end), at: state.end)
+            if isUrgent { descriptor.beginWriteback(from: state.end) }
             state.end += size
             state.reserved += reserving - releasing
             return state.end

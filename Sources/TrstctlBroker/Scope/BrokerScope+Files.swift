@@ -74,15 +74,22 @@ extension BrokerScope {
         _ ticket: FileTicket, _ replacement: FileReplacement, in journal: inout FileJournal
     ) throws(EffectError) -> Bool {
         try checkOpen()
-        let entry = try journal.keep(ticket)
+        let place = try place(of: ticket, in: &journal)
+        let entry = try journal.keep(ticket, in: place)
         let mode = replacement.mode ?? entry.after?.mode ?? 0o600
         try SecretSource.checkMode(replacement.content, mode, ticket.path)
         try FileWriting.checkOwner(
-            ticket, replacement, over: entry.after, before: entry.before, in: try journal.version(of: ticket.path))
-        try willChange(entry, to: replacement.content, in: &journal)
-        let (before, after) = try FileWriting.write(
-            ticket, replacement, through: entry.temporary, in: try stage(entry, in: &journal),
-            into: &journal.unsynced)
+            replacement, over: entry.after, before: entry.before, in: place)
+        let durable = try announce(entry, to: replacement.content, in: place, &journal)
+        let before: FileAttributes?
+        let after: FileAttributes
+        if let version = try stage(entry, in: &journal) {
+            (before, after) = try FileWriting.write(
+                ticket, replacement, through: entry.temporary, in: version, into: &journal.unsynced)
+        } else {
+            (before, after) = try FileWriting.write(
+                in: place, replacement, through: entry.temporary, into: &journal.unsynced, once: durable)
+        }
         journal.note(
             ticket.path,
             FileState(
@@ -101,11 +108,12 @@ extension BrokerScope {
     ) throws(EffectError) -> Bool {
         try checkOpen()
         try rehearse(ticket, in: &journal)
-        let entry = try journal.keep(ticket)
+        let place = try place(of: ticket, in: &journal)
+        let entry = try journal.keep(ticket, in: place)
         let present = entry.after
         try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
         try FileWriting.checkOwner(
-            ticket, replacement, over: present, before: entry.before, in: try journal.version(of: ticket.path))
+            replacement, over: present, before: entry.before, in: place)
         journal.note(
             ticket.path,
             FileState(
@@ -130,16 +138,20 @@ extension BrokerScope {
     private func remove(_ ticket: FileTicket, in journal: inout FileJournal) throws(EffectError) {
         try checkOpen()
         if rights == .recording { try rehearse(ticket, in: &journal) }
-        let entry = try journal.keep(ticket)
+        let place = try place(of: ticket, in: &journal)
+        let entry = try journal.keep(ticket, in: place)
         do throws(EffectError) {
             if rights == .recording || entry.isVersioned {
                 guard entry.after != nil else { throw .file("", ticket.path, errno: ENOENT) }
             }
             if rights != .recording {
                 // What is not there needs no place in the durable journal.
-                if entry.after != nil { try willChange(entry, to: nil, in: &journal) }
-                try FileWriting.remove(
-                    ticket, in: try stage(entry, in: &journal), into: &journal.unsynced)
+                if entry.after != nil { try announce(entry, to: nil, in: place, &journal)() }
+                if let version = try stage(entry, in: &journal) {
+                    try FileWriting.remove(ticket, in: version, into: &journal.unsynced)
+                } else {
+                    try FileWriting.remove(in: place, into: &journal.unsynced)
+                }
             }
         } catch {
             // A file that never was takes no place among those that were changed.
@@ -149,11 +161,19 @@ extension BrokerScope {
         journal.note(ticket.path, nil)
     }
 
-    /// Makes what a file was durable, before it changes.
-    private func willChange(
-        _ entry: FileJournal.Entry, to content: Bytes?, in journal: inout FileJournal
-    ) throws(EffectError) {
-        guard let deployment else { return }
+    /// The directory in which a file is found, opened once for all that is done to it there.
+    private func place(of ticket: FileTicket, in journal: inout FileJournal) throws(EffectError) -> GrantedDirectory {
+        try FileWriting.directory(ticket, try journal.version(of: ticket.path))
+    }
+
+    /// Notes what a file was in the durable journal.
+    ///
+    /// - Returns: waits until that is on the disk; before, the file must not change.
+    private func announce(
+        _ entry: FileJournal.Entry, to content: Bytes?, in place: borrowing GrantedDirectory,
+        _ journal: inout FileJournal
+    ) throws(EffectError) -> () throws(EffectError) -> Void {
+        guard let deployment else { return { () throws(EffectError) in } }
         var change = FileChange(ticket: entry.ticket, temporary: entry.temporary)
         if !entry.isJournaled {
             change.before = entry.isVersioned ? .inVersion : entry.before.map { .file($0) } ?? .absent
@@ -164,8 +184,16 @@ extension BrokerScope {
             }
             change.after = digest
         }
-        try entry.isVersioned ? deployment.willChangeVersion(change) : deployment.willChange(change)
+        var announced: DeploymentJournal.Announcement?
+        if entry.isVersioned {
+            try deployment.willChangeVersion(change)
+        } else {
+            announced = try deployment.announce(change, in: place)
+        }
+        // What is journaled later is not durable before this.
         journal.noteJournaled(entry.ticket.path)
+        guard let announcement = announced else { return { () throws(EffectError) in } }
+        return { () throws(EffectError) in try deployment.settle(announcement) }
     }
 
     /// The file's place in the plan; nil when the disk says what it is.

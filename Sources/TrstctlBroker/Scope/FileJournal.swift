@@ -72,8 +72,13 @@ struct FileJournal: Sendable {
 
     /// Keeps what is there before the first mutation of a file.
     ///
+    /// - Parameters:
+    ///   - ticket: which file.
+    ///   - directory: the one that holds it: where its path leads, or `version(of:)`.
     /// - Throws: `limit` or `tooLarge` when it could not be put back; then it must not be changed.
-    mutating func keep(_ ticket: FileTicket) throws(EffectError) -> Entry {
+    mutating func keep(
+        _ ticket: FileTicket, in directory: borrowing GrantedDirectory
+    ) throws(EffectError) -> Entry {
         if let entry = entries[ticket.path] { return entry }
         let object = ticket.path.description
         guard keptFiles < limits.files else {
@@ -81,10 +86,9 @@ struct FileJournal: Sendable {
                 .limit, object: object,
                 "a deployment changes at most \(limits.files) files, counting anew those that it put back")
         }
-        let version = try version(of: ticket.path)
         let before: FileState?
         do throws(EffectError) {
-            before = try FileState.present(ticket, in: version, limit: limits.restorableFile)
+            before = try FileState.present(in: directory, limit: limits.restorableFile)
         } catch {
             guard error.code == .tooLarge else { throw error }
             throw EffectError(
@@ -98,7 +102,7 @@ struct FileJournal: Sendable {
         }
         let entry = Entry(
             ticket: ticket, before: before, after: before, temporary: try TemporaryFile.name(for: ticket.path),
-            isVersioned: version != nil)
+            isVersioned: try versions?.layout.holds(ticket.path) ?? false)
         entries[ticket.path] = entry
         events.append(.file(ticket.path))
         keptBytes += size

@@ -23,9 +23,12 @@ struct FileState: Equatable, Sendable {
     static func present(
         _ ticket: FileTicket, in version: SharedDescriptor? = nil, limit: Int
     ) throws(EffectError) -> FileState? {
-        guard let (content, attributes) = try FileReading.content(ticket, in: version, limit: limit) else {
-            return nil
-        }
+        try present(in: try GrantedDirectory(ticket, in: version, for: .lookup), limit: limit)
+    }
+
+    /// What is there now, in an open directory.
+    static func present(in directory: borrowing GrantedDirectory, limit: Int) throws(EffectError) -> FileState? {
+        guard let (content, attributes) = try FileReading.content(in: directory, limit: limit) else { return nil }
         return FileState(content: content, mode: attributes.mode, uid: attributes.uid, gid: attributes.gid)
     }
 

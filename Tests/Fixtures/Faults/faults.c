@@ -6,6 +6,7 @@
 // FAULTS_AT     the number of the call, from 1
 // FAULTS_DO     "before": SIGKILL before it; "after": SIGKILL after it; otherwise the errno that it fails with
 // FAULTS_ALL    with an errno: this call and all later ones of its name fail
+// FAULTS_LACK   "open": the file system knows no files without a name; "link": it does, and cannot give them one
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -87,6 +88,17 @@ static int count(const char *call, int descriptor, const char *name) {
     return result;
 }
 
+// Whether the file system lacks something.
+static int lacks(const char *what, int descriptor, const char *name) {
+    const char *lack = getenv("FAULTS_LACK");
+    if (lack == NULL || strcmp(lack, what) != 0) return 0;
+    char path[PATH_MAX * 2];
+    place(descriptor, name, path, sizeof path);
+    return watched(path);
+}
+
+static int makes(unsigned long long flags) { return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE; }
+
 #define CALL(type, name, parameters, arguments, descriptor, path)             \
     type name parameters {                                                    \
         int fault = count(#name, descriptor, path);                           \
@@ -115,9 +127,21 @@ CALL(int, renameat2, (int a, const char *b, int c, const char *d, unsigned int e
 CALL(int, rename, (const char *a, const char *b), (a, b), AT_FDCWD, b)
 CALL(int, unlinkat, (int d, const char *n, int f), (d, n, f), d, n)
 CALL(int, unlink, (const char *n), (n), AT_FDCWD, n)
-CALL(int, linkat, (int a, const char *b, int c, const char *d, int e), (a, b, c, d, e), c, d)
+CALL(int, sync_file_range, (int f, off64_t o, off64_t l, unsigned int h), (f, o, l, h), f, NULL)
 CALL(int, symlinkat, (const char *t, int d, const char *n), (t, d, n), d, n)
 CALL(int, fsetxattr, (int f, const char *n, const void *v, size_t s, int e), (f, n, v, s, e), f, NULL)
+int linkat(int a, const char *b, int c, const char *d, int e) {
+    int fault = count("linkat", c, d);
+    if (fault > 0) {
+        errno = fault;
+        return -1;
+    }
+    int isLacking = lacks("link", c, d);
+    int result = isLacking ? -1 : REAL(linkat)(a, b, c, d, e);
+    if (fault < 0) kill(getpid(), SIGKILL);
+    if (isLacking) errno = EOPNOTSUPP;
+    return result;
+}
 CALL(int, mkdir, (const char *n, mode_t m), (n, m), AT_FDCWD, n)
 CALL(int, mkdirat, (int d, const char *n, mode_t m), (d, n, m), d, n)
 
@@ -130,7 +154,7 @@ CALL(int, mkdirat, (int d, const char *n, mode_t m), (d, n, m), d, n)
             mode = va_arg(list, mode_t);                                      \
             va_end(list);                                                     \
         }                                                                     \
-        int fault = count(flags & O_CREAT ? "create" : "open", descriptor, path); \
+        int fault = count(makes((unsigned)flags) ? "create" : "open", descriptor, path); \
         if (fault > 0) {                                                      \
             errno = fault;                                                    \
             return -1;                                                        \
@@ -155,12 +179,14 @@ long syscall(long number, ...) {
     if (real == NULL) real = REAL(syscall);
     if (number != SYS_openat2) return real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     unsigned long long flags = *(const unsigned long long *)a[2];
-    int fault = count(flags & O_CREAT ? "create" : "open", (int)a[0], (const char *)a[1]);
+    int fault = count(makes(flags) ? "create" : "open", (int)a[0], (const char *)a[1]);
     if (fault > 0) {
         errno = fault;
         return -1;
     }
-    long result = real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    int isLacking = (flags & O_TMPFILE) == O_TMPFILE && lacks("open", (int)a[0], (const char *)a[1]);
+    long result = isLacking ? -1 : real(number, a[0], a[1], a[2], a[3], a[4], a[5]);
     if (fault < 0) kill(getpid(), SIGKILL);
+    if (isLacking) errno = EOPNOTSUPP;
     return result;
 }
