@@ -1,9 +1,13 @@
+import Dispatch
+import Glibc
 import Synchronization
 import Testing
+import TrstctlPolicy
 import TrstctlSystem
 import TrstctlTestSupport
 
 @testable import TrstctlHost
+@testable import TrstctlLaunch
 
 @Suite("Turns of a connector's calls")
 struct CallTurnsTests {
@@ -14,50 +18,112 @@ struct CallTurnsTests {
     }
 
     @Test("So many have a turn, the others wait in their order")
-    func order() async {
+    func order() async throws {
         let turns = CallTurns(2)
-        #expect(await turns.take())
-        #expect(await turns.take())
+        let first = try #require(await turns.take())
+        let second = try #require(await turns.take())
         let order = Order()
         await withTaskGroup { group in
             for number in 0..<3 {
                 group.addTask {
-                    #expect(await turns.take())
+                    let turn = await turns.take()
                     order.append(number)
-                    turns.give(isAnswered: true)
+                    turn?.end()
                 }
                 while turns.waitingCount <= number { await Task.yield() }
             }
-            turns.give(isAnswered: true)
+            first.end()
         }
         #expect(order.all == [0, 1, 2])
-        // The one that was given back, and the one that was never taken again.
-        turns.give(isAnswered: true)
-        #expect(await turns.take())
-        #expect(await turns.take())
+        // Ended twice, given back once.
+        first.end()
+        #expect(turns.freeCount == 1)
+        second.end()
+        #expect(turns.freeCount == 2)
     }
 
     @Test("A connector that answered three in a row not in time gets no more calls; one answer makes up for what was")
-    func silent() async {
+    func silent() async throws {
         let turns = CallTurns(1)
         for isAnswered in [false, false, true, false, false] {
-            #expect(await turns.take())
-            turns.give(isAnswered: isAnswered)
+            let turn = try #require(await turns.take())
+            if !isAnswered { turn.hadNoAnswer() }
+            turn.end()
         }
-        #expect(await turns.take())
+        let last = try #require(await turns.take())
         await withTaskGroup { group in
-            for _ in 0..<3 { group.addTask { #expect(await !turns.take()) } }
+            for _ in 0..<3 { group.addTask { #expect(await turns.take() == nil) } }
             while turns.waitingCount < 3 { await Task.yield() }
-            turns.give(isAnswered: false)
+            last.hadNoAnswer()
+            last.end()
         }
-        #expect(await !turns.take())
+        #expect(await turns.take() == nil)
         #expect(turns.freeCount == 1)
     }
 
     @Test("A connector that does not say how many it works on gets all of them")
     func unlimited() async {
         let turns = CallTurns(0)
-        for _ in 0..<10_000 where await !turns.take() { Issue.record("no turn") }
+        for _ in 0..<10_000 where await turns.take() == nil { Issue.record("no turn") }
+    }
+
+    @Test("A deployment without an answer keeps its turn until its files are put back")
+    func unanswered() async throws {
+        let bench = try HostBench()
+        let host = try bench.host(["never-applies"])
+        let pool = host.makePool(audit: nil, try host.loadManifest())
+        let work = try await work(host, pool, timeout: 2_000)
+        let turns = work.connector.turns
+        let all = turns.freeCount
+        let run = Task { await work.failure() }
+        for _ in 0..<12_000 where bench.files.isEmpty { try await Task.sleep(for: .milliseconds(5)) }
+        try #require(bench.files == ["bad"])
+        // What puts the file back waits for the last of these.
+        let gate = DispatchSemaphore(value: 0)
+        for _ in 0..<32 { ScopeRegistry.workers.submit { gate.wait() } }
+        for _ in 0..<12_000 where ScopeRegistry.workers.waitingCount == 0 {
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        #expect(turns.freeCount == all - 1, "the next call could be sent")
+        for _ in 0..<32 { gate.signal() }
+        let failure = await run.value
+        #expect(failure?.rollback == .rolledBack && bench.files == [], "\(String(describing: failure))")
+        #expect(turns.freeCount == all)
+        await pool.stopAll()
+    }
+
+    @Test("What is served before a deployment is looked at when its turn has come, not before the wait for it")
+    func servedBefore() async throws {
+        let bench = try HostBench()
+        let host = try bench.host(["echo"])
+        let pool = host.makePool(audit: nil, try host.loadManifest())
+        let listener = try LoopbackListener()
+        let address = try DialAddress("127.0.0.1:\(listener.port)")
+        let work = try await work(host, pool, Probe(address: address, serverName: nil, timeout: 1))
+        let turns = work.connector.turns
+        var taken: [CallTurn] = []
+        while turns.freeCount > 0 { taken.append(try #require(await turns.take())) }
+        let run = Task { await work.failure() }
+        while turns.waitingCount == 0 { try await Task.sleep(for: .milliseconds(5)) }
+        #expect(!listener.hangUp(), "it was looked at already")
+        for turn in taken { turn.end() }
+        for _ in 0..<12_000 where !listener.hangUp() { try await Task.sleep(for: .milliseconds(5)) }
+        listener.close()
+        #expect(await run.value?.code == ReasonCode(.notServed))
+        await pool.stopAll()
+    }
+
+    /// The work for the only target of a host's manifest.
+    private func work(
+        _ host: TrstctlHost.Host, _ pool: ConnectorPool, _ probe: Probe? = nil, timeout: Int64 = 60_000
+    ) async throws -> TargetWork {
+        let (manifest, directory) = try host.manifest()
+        var reconciler = TargetReconciler(
+            manifest: manifest, directory: directory, pool: pool, credentials: CredentialCache(), audit: nil)
+        reconciler.timeouts.apply = timeout
+        var target = try #require(manifest.targets.first)
+        target.probe = probe
+        return try #require(await reconciler.prepare(target, goal: .apply).work.take())
     }
 
     @Test("What waits for others of the same connector loses no time by it")
@@ -82,5 +148,58 @@ struct CallTurnsTests {
         let report = try await Host(options).apply([])
         #expect(report.targets.count == 192)
         #expect(report.targets.allSatisfy { $0.outcome == .deployed }, "\(report.targets.map(\.code))")
+    }
+}
+
+extension TargetWork {
+    /// Why a deployment fails; nil when it does not.
+    fileprivate func failure() async -> TargetReconciler.Failure? {
+        var report = TargetReport(target: target.name.text, connector: target.connector.text, credential: "www")
+        do throws(TargetReconciler.Failure) {
+            _ = try await apply(&report, live: "")
+            return nil
+        } catch {
+            return error
+        }
+    }
+}
+
+/// A server that accepts nobody of its own accord.
+private final class LoopbackListener: Sendable {
+    let port: UInt16
+    private let descriptor: Mutex<Int32>
+
+    init() throws {
+        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
+        let number = socket(AF_INET, type, 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(number, $0, size) == 0 && listen(number, 16) == 0 ? getsockname(number, $0, &size) : -1
+            }
+        }
+        try #require(result == 0)
+        port = UInt16(bigEndian: address.sin_port)
+        descriptor = Mutex(number)
+    }
+
+    deinit { close() }
+
+    /// Whether somebody was there, who is sent away.
+    func hangUp() -> Bool {
+        let connection = descriptor.withLock { accept($0, nil, nil) }
+        guard connection >= 0 else { return false }
+        Glibc.close(connection)
+        return true
+    }
+
+    func close() {
+        descriptor.withLock { number in
+            if number >= 0 { Glibc.close(number) }
+            number = -1
+        }
     }
 }

@@ -4,6 +4,7 @@ import Synchronization
 /// came.
 ///
 /// A call's time runs from its sending on: one that waited in the connector for others could lose all of it there.
+/// A turn lasts until the call's scope is over, so that nothing of a call which had no answer happens beside the next one.
 /// Nobody waits for ever: whoever has a turn has a deadline, and a connector that answers nothing any more gets no more
 /// calls.
 final class CallTurns: Sendable {
@@ -28,10 +29,12 @@ final class CallTurns: Sendable {
     var waitingCount: Int { state.withLock { $0.waiting.count } }
     var freeCount: Int { state.withLock { $0.free } }
 
-    /// Waits for a turn; `give` ends it.
+    /// Waits for a turn.
     ///
-    /// - Returns: false when there is none, because the connector answers nothing any more.
-    func take() async -> Bool {
+    /// - Returns: nil when there is none, because the connector answers nothing any more.
+    func take() async -> CallTurn? { await wait() ? CallTurn(self) : nil }
+
+    private func wait() async -> Bool {
         await withCheckedContinuation { continuation in
             let now = state.withLock { state -> Bool? in
                 guard state.unanswered < CallTurns.patience else { return false }
@@ -49,7 +52,7 @@ final class CallTurns: Sendable {
     /// Ends a turn, and lets the next one have it.
     ///
     /// - Parameter isAnswered: whether there was an answer, or at least the end of the connector, in time.
-    func give(isAnswered: Bool) {
+    fileprivate func give(isAnswered: Bool) {
         let (next, isOver) = state.withLock { state -> ([CheckedContinuation<Bool, Never>], Bool) in
             state.unanswered = isAnswered ? 0 : state.unanswered + 1
             let isOver = state.unanswered >= CallTurns.patience
@@ -59,5 +62,33 @@ final class CallTurns: Sendable {
             return (next, isOver)
         }
         for waiter in next { waiter.resume(returning: !isOver) }
+    }
+}
+
+/// A turn that somebody has.
+final class CallTurn: Sendable {
+    private struct State {
+        var isAnswered = true
+        var isOver = false
+    }
+
+    private let turns: CallTurns
+    private let state = Mutex(State())
+
+    fileprivate init(_ turns: CallTurns) {
+        self.turns = turns
+    }
+
+    /// Notes that there was no answer in time, nor the connector's end.
+    func hadNoAnswer() { state.withLock { $0.isAnswered = false } }
+
+    /// Lets the next one have it; once, however often this is called.
+    func end() {
+        let isAnswered = state.withLock { state -> Bool? in
+            guard !state.isOver else { return nil }
+            state.isOver = true
+            return state.isAnswered
+        }
+        if let isAnswered { turns.give(isAnswered: isAnswered) }
     }
 }

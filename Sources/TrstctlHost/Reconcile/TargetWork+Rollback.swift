@@ -38,13 +38,13 @@ extension TargetWork {
     ///   - before: the fingerprints that may be served now; empty when that is not known.
     ///   - failure: gets what was done and what failed.
     func rollBack(
-        _ scope: BrokerScope, _ closing: RevertReport?, _ deployment: DeploymentJournal?, _ before: Set<String>,
+        _ scope: BrokerScope, _ closing: RevertReport, _ deployment: DeploymentJournal?, _ before: Set<String>,
         _ failure: inout Failure
     ) async {
         let started = scope.commandsStarted
         let effects = scope.records.filter { $0.isMutation && ($0.outcome == .allowed || $0.wasStarted(started)) }
         let hasChanged = effects.contains { ["WriteFile", "RemoveFile", "Exec"].contains($0.operation) }
-        failure.rollback = hasChanged || closing?.restored.isEmpty == false ? .rolledBack : .none
+        failure.rollback = hasChanged || !closing.restored.isEmpty ? .rolledBack : .none
         failure.describe(closing)
         var isActivated = false
         if needsActivation(effects) {
@@ -135,8 +135,7 @@ extension TargetReconciler.Failure {
     fileprivate mutating func add(_ line: String) { detail += (detail.isEmpty ? "" : "\n") + line }
 
     /// Adds what became of the target's files.
-    fileprivate mutating func describe(_ closing: RevertReport?) {
-        guard let closing else { return }
+    fileprivate mutating func describe(_ closing: RevertReport) {
         if !closing.restored.isEmpty {
             add("put back: " + closing.restored.map(\.description).joined(separator: ", "))
         }

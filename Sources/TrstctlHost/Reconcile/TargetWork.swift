@@ -1,5 +1,4 @@
 import TrstctlBroker
-import TrstctlCrypto
 import TrstctlLaunch
 import TrstctlPolicy
 import TrstctlSystem
@@ -35,10 +34,14 @@ struct TargetWork: Sendable {
     /// - Returns: both.
     /// - Throws: what failed.
     func read(_ report: inout TargetReport) async throws(Failure) -> (fingerprint: String, isInSync: Bool) {
+        let turn = try await takeTurn(.read)
+        defer { turn.end() }
         let scope = makeScope(.readOnly, "Read")
         defer { noteDenials(scope, "while it was read", &report) }
-        let reply = try await call(.read(Wire.ReadRequest(deployment: deployment)), scope, timeouts.read, .read)
-        _ = await close(scope, commit: false)
+        let request = Wire.ReadRequest(deployment: deployment)
+        let reply = try await closing(scope) { () async throws(Failure) in
+            try await call(.read(request), scope, turn, timeouts.read, .read)
+        }
         guard case .read(let response) = reply.result, reply.status?.code == .ok else {
             throw failure(.read, reply)
         }
@@ -61,18 +64,16 @@ struct TargetWork: Sendable {
     func rehearse(
         _ report: inout TargetReport
     ) async throws(Failure) -> (changes: [ChangeReport], wouldChange: Bool) {
+        let turn = try await takeTurn(.plan)
+        defer { turn.end() }
         let scope = makeScope(.recording, "Plan")
         defer { noteDenials(scope, "in its rehearsal", &report) }
         let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: true)
-        let reply = try await call(.apply(request), scope, timeouts.apply, .plan)
-        do throws(Failure) {
+        let (reply, changes) = try await closing(scope) { () async throws(Failure) in
+            let reply = try await call(.apply(request), scope, turn, timeouts.apply, .plan)
             if reply.status?.code == .ok { try await publish(scope, .plan) }
-        } catch {
-            _ = await close(scope, commit: false)
-            throw error
+            return (reply, scope.changes)
         }
-        let changes = scope.changes
-        _ = await close(scope, commit: false)
         guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
             throw failure(.plan, reply)
         }
@@ -87,13 +88,16 @@ struct TargetWork: Sendable {
     /// - Returns: whether the host did something for it that changes what it is done to, or writes what is there already.
     /// - Throws: what failed, and what became of the changes.
     func apply(_ report: inout TargetReport, live: String) async throws(Failure) -> Bool {
+        let turn = try await takeTurn(.apply)
+        defer { turn.end() }
+        // Not before the turn, which can take minutes to come: what is served may be another certificate by then.
         let before = await servedBefore(live)
         let deployment = journal.map { DeploymentJournal($0, header(before)) }
         let scope = makeScope(.mutating, "Apply", deployment)
         defer { noteDenials(scope, "during the deployment", &report) }
         do throws(Failure) {
             let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: false)
-            let reply = try await call(.apply(request), scope, timeouts.apply, .apply)
+            let reply = try await call(.apply(request), scope, turn, timeouts.apply, .apply)
             guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
                 throw failure(.apply, reply)
             }
@@ -105,6 +109,8 @@ struct TargetWork: Sendable {
                     detail: "A command, a request or a file that it had asked for was not finished, and was ended. "
                         + "This is a bug of the connector: it has to wait for the answers.")
             }
+            // Nothing of what follows is the connector's.
+            turn.end()
             try await publish(scope, .apply)
             if target.probe != nil {
                 try await prove()
@@ -129,6 +135,7 @@ struct TargetWork: Sendable {
         } catch {
             var failure = error
             let closing = await close(scope, commit: false)
+            turn.end()
             report.changes = scope.changes.map(ChangeReport.init)
             await rollBack(scope, closing, deployment, before, &failure)
             throw failure
@@ -136,10 +143,10 @@ struct TargetWork: Sendable {
         let closing = await close(scope, commit: true)
         // Those of a closed scope are worked out once.
         report.changes = scope.changes.map(ChangeReport.init)
-        let left = (closing?.foreign ?? []) + (closing?.overwritten ?? [])
+        let left = closing.foreign + closing.overwritten
         report.warnings += left.map { "changed by somebody else before the connector had it put back: \($0)" }
-        report.warnings += closing?.leftovers.map { "an earlier version, which holds an old key, stays: \($0)" } ?? []
-        report.warnings += closing?.setAside.map { "changed by somebody else meanwhile: \($0)" } ?? []
+        report.warnings += closing.leftovers.map { "an earlier version, which holds an old key, stays: \($0)" }
+        report.warnings += closing.setAside.map { "changed by somebody else meanwhile: \($0)" }
         report.outcome = .deployed
         return scope.records.contains { $0.isMutation && $0.outcome == .allowed }
     }
@@ -202,87 +209,6 @@ struct TargetWork: Sendable {
                 return error
             }
         }
-    }
-
-    // MARK: - Scopes
-
-    func makeScope(_ rights: ScopeRights, _ name: String, _ journal: DeploymentJournal? = nil) -> BrokerScope {
-        BrokerScope(
-            rights: rights, grants: grants, declared: declaration.grants, secrets: secrets,
-            planned: rights == .recording ? PlannedServing(certificates: served) : nil, deployment: journal,
-            proxy: declaration.proxy, layout: layout, observer: observer(name))
-    }
-
-    /// What a probe of the rehearsal sees.
-    private var served: [Wire.ServedCertificate] {
-        ([credential.leaf] + credential.chain).map {
-            Wire.ServedCertificate(
-                fingerprint: $0.fingerprintText, subject: $0.subject, names: $0.dnsNames + $0.ipAddresses,
-                notBefore: $0.notBefore, notAfter: $0.notAfter)
-        }
-    }
-
-    /// Writes each brokered call into the audit log as it happens.
-    private func observer(_ scope: String) -> @Sendable (EffectRecord) -> Void {
-        guard let audit else { return { _ in } }
-        let (target, connector, digest) = (target.name.text, target.connector.text, connector.report.sha256)
-        return { record in
-            audit.write(
-                AuditRecord(
-                    record, scope: scope, target: target, connector: connector, digest: digest, run: audit.run))
-        }
-    }
-
-    private func noteSuppressed(_ scope: BrokerScope) {
-        guard let audit, scope.recordsDropped > 0 else { return }
-        var record = AuditRecord(
-            .suppressed, run: audit.run, connector: target.connector.text, outcome: "\(scope.recordsDropped) calls")
-        record.target = target.name.text
-        audit.write(record)
-    }
-
-    private func call(
-        _ method: Wire.Call.Method, _ scope: BrokerScope, _ timeout: Int64, _ stage: TargetReport.Stage
-    ) async throws(Failure) -> Wire.Reply {
-        let scopes = connector.scopes
-        guard await connector.turns.take() else {
-            _ = await close(scope, commit: stage == .apply ? nil : false)
-            throw Failure(
-                stage: stage, code: ReasonCode(CallFailure.deadlineExceeded),
-                summary: "the connector \(target.connector.text) answers no more",
-                detail: "\(CallTurns.patience) of its calls in a row had no answer in time, so this one was not made.")
-        }
-        var isAnswered = true
-        defer { connector.turns.give(isAnswered: isAnswered) }
-        do {
-            let token = try scopes.open(scope)
-            defer { scopes.close(token) }
-            return try await connector.session.call(
-                method, scopeToken: token, deadline: .after(milliseconds: timeout),
-                started: { scopes.bind(token, to: $0) },
-                // Whatever the connector asks behind its answer comes too late, also in the same breath.
-                answered: { scopes.close(token) })
-        } catch {
-            if case CallFailure.deadlineExceeded = error { isAnswered = false }
-            _ = await close(scope, commit: stage == .apply ? nil : false)
-            throw Failure(
-                stage: stage, code: ReasonCode(error), summary: "the connector \(target.connector.text) failed",
-                detail: "\(error)")
-        }
-    }
-
-    /// Closes on a worker when it has to put files back or to wait; nil leaves the scope to the caller.
-    func close(_ scope: BrokerScope, commit: Bool?) async -> RevertReport? {
-        guard let commit else { return nil }
-        noteSuppressed(scope)
-        if let report = scope.closeAtOnce(commit: commit) { return report }
-        return await ScopeRegistry.workers.run { scope.close(commit: commit) }
-    }
-
-    private func failure(_ stage: TargetReport.Stage, _ reply: Wire.Reply) -> Failure {
-        let status = ReplyStatus(reply)
-        return Failure(
-            stage: stage, code: ReasonCode(answered: status.code), summary: status.summary, detail: status.detail)
     }
 }
 

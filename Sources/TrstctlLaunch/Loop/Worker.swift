@@ -40,6 +40,13 @@ package final class WorkerPool: Sendable {
         self.maximumThreads = maximumThreads
     }
 
+    /// How much work waits for a thread, for tests.
+    var waitingCount: Int {
+        shared.lock.lock()
+        defer { shared.lock.unlock() }
+        return shared.state.pointee.queue.count - shared.state.pointee.first
+    }
+
     /// Runs blocking work on one of the threads and suspends until it is done.
     package func run<Result: Sendable>(_ work: @Sendable @escaping () -> Result) async -> Result {
         await withCheckedContinuation { continuation in
