@@ -44,17 +44,24 @@ struct HTTPField: Hashable, Sendable {
         self.init(header.name, value)
     }
 
-    /// Those that say who is meant, where a message ends, what a proxy does, and in which parts or coding an answer comes: a
-    /// secret in it would not be recognised.
+    /// Those that say who is meant, where a message ends, what a proxy does, in which parts or coding an answer comes (a
+    /// secret in it would not be recognised), and that another method is meant than the one that was decided.
+    ///
+    /// Servers that hand fields on as variables (RFC 3875 section 4.1.18) make one of `X-Name` and of `X_Name`.
     static func isReserved(_ name: String) -> Bool {
-        let lower = name.utf8.map { $0 | ((0x41...0x5A).contains($0) ? 0x20 : 0) }
+        let lower = name.utf8.map { isAlphanumeric($0) ? lowered($0) : UInt8(ascii: "-") }
         return reserved.contains(lower) || lower.starts(with: "proxy-".utf8)
+    }
+
+    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
+        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
     }
 
     private static let reserved = Set(
         [
             "host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer",
             "expect", "http2-settings", "range", "if-range", "request-range", "x-ms-range", "accept-encoding",
+            "x-http-method-override", "x-http-method", "x-method-override",
         ].map { Array($0.utf8) })
 
     /// Visible characters, spaces and tabs (RFC 9110 section 5.5).

@@ -815,8 +815,9 @@ extension Wire {
     /// One header field that the connector adds to a request.
     package struct HttpHeader: Hashable, Sendable {
         /// A token of RFC 9110 section 5.6.2, at most 128 bytes. Host, Content-Length, Transfer-Encoding, Connection,
-        /// Keep-Alive, Upgrade, TE, Trailer, Expect, HTTP2-Settings, Range, If-Range, Request-Range, x-ms-range, Accept-Encoding and Proxy-* are the
-        /// host's.
+        /// Keep-Alive, Upgrade, TE, Trailer, Expect, HTTP2-Settings, Range, If-Range, Request-Range, x-ms-range,
+        /// Accept-Encoding, X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override and Proxy-* are the host's, in whatever
+        /// case, also with other characters in the place of the hyphens.
         package var name: String
         /// The value, which may hold secrets; no control characters but tabs after the references are resolved. At most 3 MiB.
         package var value: [Wire.Segment]

@@ -57,10 +57,9 @@ struct RequestAnswerTests {
         "N23: the host's fields are not taken from a connector",
         arguments: [
             "Range", "if-range", "Request-Range", "X-MS-Range", "Accept-Encoding", "Host", "hOsT", "Content-Length",
-            "Transfer-Encoding", "Connection",
-            "Keep-Alive", "Upgrade", "TE",
-            "Trailer",
-            "Proxy-Authorization", "Proxy-Connection", "proxy-anything", "Expect", "HTTP2-Settings",
+            "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "TE", "Trailer", "Proxy-Authorization",
+            "Proxy-Connection", "proxy-anything", "Expect", "HTTP2-Settings", "X-HTTP-Method-Override",
+            "x-http-method", "X-Method-OVERRIDE", "X_HTTP_Method_Override", "Accept_Encoding", "proxy_anything",
         ])
     func reserved(name: String) throws {
         let scope = try scope(healthy)
@@ -71,6 +70,19 @@ struct RequestAnswerTests {
             $0.authentication = Wire.HttpAuthentication(scheme: .header, secretName: "header", headerName: name)
         }
         scope.expectRefusal(byAuthentication, .permissionDenied, .reservedHeader, healthy: healthy)
+    }
+
+    @Test func `What would make another method of a request is refused in every scope, and stands in no plan`() throws {
+        for rights in [ScopeRights.readOnly, .recording, .mutating] {
+            let scope = try RequestFixture.scope(rights, dial: ["127.0.0.1:\(healthy.port)"])
+            for method in rights == .readOnly ? ["GET"] : ["GET", "POST"] {
+                let reply = scope.ask(method, url(healthy)) {
+                    $0.headers = [Wire.HttpHeader(name: "X-HTTP-Method-Override", value: [.text("DELETE")])]
+                }
+                #expect(reply.code == .permissionDenied, "\(rights) \(method): \(reply)")
+            }
+            #expect(scope.changes.isEmpty && healthy.connections == 0)
+        }
     }
 
     @Test func `What is sent is exactly what was asked for`() throws {

@@ -658,8 +658,9 @@ struct  Trstctl__Plugin__V1__HttpHeader
   ProtobufCMessage base;
   /*
    * A token of RFC 9110 section 5.6.2, at most 128 bytes. Host, Content-Length, Transfer-Encoding, Connection,
-   * Keep-Alive, Upgrade, TE, Trailer, Expect, HTTP2-Settings, Range, If-Range, Request-Range, x-ms-range, Accept-Encoding and Proxy-* are the
-   * host's.
+   * Keep-Alive, Upgrade, TE, Trailer, Expect, HTTP2-Settings, Range, If-Range, Request-Range, x-ms-range,
+   * Accept-Encoding, X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override and Proxy-* are the host's, in whatever
+   * case, also with other characters in the place of the hyphens.
    */
   ProtobufCBinaryData name;
   /*
