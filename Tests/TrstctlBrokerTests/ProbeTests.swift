@@ -65,6 +65,8 @@ struct ProbeTests {
         let scope = try open(["127.0.0.1:1", "127.0.0.1:\(listener.port)"])
         #expect(probe(scope, "127.0.0.1:1").code == .unavailable)
         #expect(probe(scope, "127.0.0.1:1").status?.retryable == true)
+        let said = probe(scope, "127.0.0.1:1").status?.message
+        #expect(said == "TLS probe of 127.0.0.1:1, connect: Connection refused")
         listener.serveOnce { descriptor in
             _ = write(descriptor, "220 mail.example\r\n", 18)
         }

@@ -95,6 +95,7 @@ import TrstctlTestSupport
         #expect(error.code == .refused)
         #expect(error.stage == .connect)
         #expect(error.address == "127.0.0.1:\(port)")
+        #expect("\(error)" == "TLS probe of 127.0.0.1:\(port), connect: Connection refused")
     }
 
     @Test func `A server that accepts and says nothing is left at the deadline`() throws {

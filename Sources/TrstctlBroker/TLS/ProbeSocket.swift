@@ -113,6 +113,7 @@ struct ProbeSocket: ~Copyable {
             case ECONNRESET, EPIPE: .closed
             default: .local
             }
-        return ProbeError(code, stage, address, error.description)
+        // Texts about it begin with the stage.
+        return ProbeError(code, stage, address, call == stage.rawValue ? error.reason : error.description)
     }
 }

@@ -85,6 +85,12 @@ struct RequestAnswerTests {
         }
     }
 
+    @Test func `A connection that does not come about names its step once`() throws {
+        let scope = try RequestFixture.scope(dial: ["127.0.0.1:1"])
+        let reply = scope.ask("GET", "http://127.0.0.1:1/")
+        #expect(reply.message == "127.0.0.1:1 was not reached: connect: Connection refused")
+    }
+
     @Test func `What is sent is exactly what was asked for`() throws {
         let scope = try scope(healthy)
         _ = scope.ask("POST", url(healthy) + "a/../b?c=%2F") {
