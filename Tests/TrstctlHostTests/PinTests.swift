@@ -4,6 +4,7 @@ import Synchronization
 import Testing
 import TrstctlCrypto
 import TrstctlHost
+import TrstctlLaunch
 import TrstctlPolicy
 import TrstctlSystem
 import TrstctlTestSupport
@@ -235,7 +236,11 @@ struct PinTests {
         let report = try await fixture.host().plan([])
         let connector = try #require(report.connectors.first)
         #expect(report.exitCode == 0 && connector.confinement.isEmpty)
-        #expect(connector.warnings.contains { $0.contains("WITHOUT CONFINEMENT") })
+        #expect(
+            connector.warnings == [
+                "echo runs WITHOUT CONFINEMENT (confinement: off), that is without "
+                    + Layer.allCases.map(\.rawValue).joined(separator: ", ")
+            ])
         let asked = try await fixture.host().inspectPlugin("echo")
         #expect(!asked.connector.confinement.isEmpty && asked.confinementMode == "off")
     }

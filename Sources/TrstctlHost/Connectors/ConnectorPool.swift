@@ -152,9 +152,11 @@ package final class ConnectorPool: Sendable {
             let (session, layers) = try await Session.start(executable, request)
             report.version = printable(Bytes(session.hello.connector?.version ?? ""), limit: 128)
             report.confinement = layers.layers.map(\.description)
-            report.warnings += layers.missing.map { "\(name) runs without a layer of its confinement, \($0)" }
             if request.confinement == .off {
-                report.warnings.append("\(name) runs WITHOUT CONFINEMENT (confinement: off)")
+                let missing = layers.missing.map(\.layer.rawValue).joined(separator: ", ")
+                report.warnings.append("\(name) runs WITHOUT CONFINEMENT (confinement: off), that is without \(missing)")
+            } else {
+                report.warnings += layers.missing.map { "\(name) runs without a layer of its confinement, \($0)" }
             }
             let reason = (report.warnings + [layers.description]).joined(separator: "; ")
             // It was told nothing yet, and asked for nothing.
