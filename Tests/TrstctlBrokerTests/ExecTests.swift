@@ -61,6 +61,13 @@ struct ExecTests {
         #expect(scope.exec(["/bin/echo", "a", "b"]).code == .ok)
     }
 
+    @Test("What is not granted says under which plugin the rule belongs")
+    func plugin() throws {
+        let scope = BrokerScope(rights: .mutating, grants: try GrantSet.parse(exec: [["/bin/echo"]]), plugin: "edge")
+        let message = scope.exec(["/bin/echo", "a"]).status?.message
+        #expect(message?.contains("under plugins.edge.grants in the manifest: process.exec: [[/bin/echo, a]]") == true)
+    }
+
     @Test(
         "A name without a path, no name, NUL and too much are INVALID_ARGUMENT",
         arguments: [

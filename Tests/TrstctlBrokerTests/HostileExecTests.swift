@@ -153,7 +153,7 @@ struct HostileExecTests {
         Loose(testDescription: "X09: a set-user-id program", says: "set-user-id") {
             try $0.file("bin/p", "#!/bin/sh\n", mode: 0o4755)
         },
-        Loose(testDescription: "X09: a set-group-id program", says: "setuid: true") {
+        Loose(testDescription: "X09: a set-group-id program", says: "process.exec: [{ argv: …, setuid: true }]") {
             try $0.file("bin/p", "#!/bin/sh\n", mode: 0o2755)
         },
         Loose(
@@ -266,7 +266,9 @@ struct HostileExecTests {
         let file = Glibc.open(path, O_WRONLY | O_APPEND | O_CLOEXEC)
         #expect(write(file, "x", 1) == 1)
         close(file)
-        try expectRefusal("X07", [path, trace], [rule], .permissionDenied, "program-changed", says: "sha256: [")
+        try expectRefusal(
+            "X07", [path, trace], [rule], .permissionDenied, "program-changed",
+            says: "process.exec: [{ argv: …, sha256: [")
         let script = directory["bin/script"]
         try expectRefusal(
             "script", [script], [try ExecGrant([script], terms: ExecTerms(pins: [try digest(script)]))],

@@ -117,6 +117,17 @@ struct AuthorizeTests {
         #expect(try file(.stat(path)) == nil && GrantSet.parse(write: [text]).write.contains { $0.covers(path) })
     }
 
+    @Test func `A denial names the plugin whose list the rule belongs to`() throws {
+        let decision = authorize(
+            .writeFile(try AbsolutePath("/srv/x")), effective: GrantSet(), scope: .mutating, plugin: "edge")
+        guard case .denied(let denial) = decision else { return #expect(Bool(false), "it was allowed") }
+        let help =
+            "to allow it, add the rule to this list under plugins.edge.grants in the manifest: fs.write: [/srv/x]"
+        #expect(denial.message.hasSuffix("; \(help)"), "\(denial)")
+        let unnamed = try #require(refusal(.writeFile(AbsolutePath("/srv/x"))))
+        #expect(unnamed.message.hasSuffix("in the connector's grants in the manifest: fs.write: [/srv/x]"))
+    }
+
     @Test func `A denial names the nearest rule, or none when nothing is near`() throws {
         #expect(refusal(.writeFile(try AbsolutePath("/etc/nginx/tls-evil/x")))?.nearest == "/etc/nginx/tls/")
         #expect(refusal(.writeFile(try AbsolutePath("/srv/x")))?.nearest == nil)

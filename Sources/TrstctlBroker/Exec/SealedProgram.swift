@@ -38,7 +38,7 @@ struct SealedProgram: ~Copyable {
                 throw EffectError(
                     .tooLarge, object: path.description,
                     "\(path) is larger than \(SealedProgram.limit) bytes, and programs with a digest are copied first",
-                    fix: "remove sha256 from its command in the manifest")
+                    fix: "remove sha256 from its command in process.exec of the connector's grants in the manifest")
             }
             guard !deadline.hasPassed else {
                 throw EffectError(
@@ -66,6 +66,7 @@ struct SealedProgram: ~Copyable {
         EffectError(
             .notExecutable, object: path.description,
             "\(path) is a script: its digest would say nothing about the program that interprets it",
-            fix: "remove sha256 from its command in the manifest; its owner and modes are checked all the same")
+            fix: "remove sha256 from its command in process.exec of the connector's grants in the manifest; "
+                + "its owner and modes are checked all the same")
     }
 }

@@ -16,6 +16,7 @@ package final class BrokerScope: Sendable {
     let deployment: DeploymentJournal?
     private let grants: GrantSet
     private let declared: GrantSet?
+    private let plugin: String?
     private let observer: @Sendable (EffectRecord) -> Void
     let ledger: Mutex<ScopeLedger>
     let files: Mutex<FileJournal>
@@ -37,6 +38,7 @@ package final class BrokerScope: Sendable {
     ///   - rights: what the host-to-connector call may do.
     ///   - grants: the effective grants for the target.
     ///   - declared: what the connector declares, to tell in a denial whether the manifest can help.
+    ///   - plugin: the name under which the manifest has the grants, for a denial.
     ///   - secrets: what references in content mean.
     ///   - planned: what a probe answers in a recording scope after a recorded change; nil probes always really.
     ///   - limits: bounds on everything together.
@@ -46,9 +48,10 @@ package final class BrokerScope: Sendable {
     ///   - network: for tests.
     ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
     package init(
-        rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, secrets: SecretSource = .none,
-        planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(), deployment: DeploymentJournal? = nil,
-        proxy: RequestProxy? = nil, layout: VersionedLayout? = nil, network: NetworkSettings = NetworkSettings(),
+        rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, plugin: String? = nil,
+        secrets: SecretSource = .none, planned: PlannedServing? = nil, limits: ScopeLimits = ScopeLimits(),
+        deployment: DeploymentJournal? = nil, proxy: RequestProxy? = nil, layout: VersionedLayout? = nil,
+        network: NetworkSettings = NetworkSettings(),
         observer: @escaping @Sendable (EffectRecord) -> Void = { _ in }
     ) {
         self.network = network
@@ -56,6 +59,7 @@ package final class BrokerScope: Sendable {
         self.rights = rights
         self.grants = grants
         self.declared = declared
+        self.plugin = plugin
         self.secrets = secrets
         self.planned = planned
         self.limits = limits
@@ -154,7 +158,7 @@ package final class BrokerScope: Sendable {
 
     /// Decides an operation, and notes the rule.
     func decide(_ operation: Operation, _ record: inout EffectRecord) throws(EffectError) -> Ticket {
-        switch authorize(operation, effective: grants, scope: rights, declared: declared) {
+        switch authorize(operation, effective: grants, scope: rights, declared: declared, plugin: plugin) {
         case .denied(let denial): throw EffectError(denial)
         case .allowed(let ticket):
             record.grant = cut(ticket.rule, toUTF8: EffectRecord.textLimit)

@@ -9,9 +9,9 @@ import TrstctlWire
 extension TargetWork {
     func makeScope(_ rights: ScopeRights, _ name: String, _ journal: DeploymentJournal? = nil) -> BrokerScope {
         BrokerScope(
-            rights: rights, grants: grants, declared: declaration.grants, secrets: secrets,
-            planned: rights == .recording ? PlannedServing(certificates: served) : nil, deployment: journal,
-            proxy: declaration.proxy, layout: layout, observer: observer(name))
+            rights: rights, grants: grants, declared: declaration.grants, plugin: target.connector.text,
+            secrets: secrets, planned: rights == .recording ? PlannedServing(certificates: served) : nil,
+            deployment: journal, proxy: declaration.proxy, layout: layout, observer: observer(name))
     }
 
     /// What a probe of the rehearsal sees.

@@ -101,9 +101,10 @@ package enum Decision: Hashable, Sendable {
 ///   - effective: what it declared and the operator approved, see `GrantSet.intersection`.
 ///   - scope: what the call that the operation belongs to may do.
 ///   - declared: what the connector declared, if known; it only makes a denial say whether the manifest can help.
+///   - plugin: the name under which the manifest has the grants, for a denial.
 /// - Returns: a ticket, or the denial with what would allow the operation.
 package func authorize(
-    _ operation: Operation, effective: GrantSet, scope: ScopeRights, declared: GrantSet? = nil
+    _ operation: Operation, effective: GrantSet, scope: ScopeRights, declared: GrantSet? = nil, plugin: String? = nil
 ) -> Decision {
     guard let capability = operation.capability else { return .denied(.unsupported(operation)) }
     if operation.isMutation, scope == .readOnly { return .denied(.readOnly(operation, capability)) }
@@ -118,7 +119,7 @@ package func authorize(
     if let declared, ticket(operation, in: declared) == nil {
         return .denied(.notDeclared(operation, capability))
     }
-    return .denied(.notGranted(operation, capability, in: effective))
+    return .denied(.notGranted(operation, capability, in: effective, of: plugin))
 }
 
 private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {

@@ -54,12 +54,17 @@ package struct Denial: Hashable, Sendable, CustomStringConvertible {
                 + "no grant allows that")
     }
 
-    static func notGranted(_ operation: Operation, _ capability: Capability, in effective: GrantSet) -> Denial {
+    static func notGranted(
+        _ operation: Operation, _ capability: Capability, in effective: GrantSet, of plugin: String?
+    ) -> Denial {
         let nearest = effective.nearest(to: operation)
         let line = operation.yamlRule(beside: effective).map { "\(capability): [\($0)]" }
         var message = "\(operation.phrase) refused: no \(capability) grant covers it"
         if let nearest { message += " (the nearest is \(nearest))" }
-        if let line { message += "; to allow it, add to the connector's grants in the manifest: \(line)" }
+        if let line {
+            let place = plugin.map { "under plugins.\($0).grants" } ?? "in the connector's grants"
+            message += "; to allow it, add the rule to this list \(place) in the manifest: \(line)"
+        }
         return Denial(
             capability: capability, object: operation.object, reason: .notGranted, nearest: nearest,
             manifestLine: line, message: message)
