@@ -50,7 +50,8 @@ struct BadPinTests {
         arguments: ["upper case", "a line of sha256sum", "beside a good one", "twice", "of nothing"])
     func invalidPin(_ kind: String) async throws {
         var site = try EchoSite()
-        let pin = try EchoManifest.digest("\(site.command.plugins)/trstctl-connector-echo")
+        let program = "\(site.command.plugins)/trstctl-connector-echo"
+        let pin = try EchoManifest.digest(program)
         let (pins, cause) =
             switch kind {
             case "upper case": ("\"\(pin.uppercased())\"", "upper-case")
@@ -71,8 +72,12 @@ struct BadPinTests {
         for words in [["plan"], ["apply"], ["apply", "--allow-unpinned", "echo"]] {
             let outcome = try await site.command.start(words + ["--json"]).outcome()
             #expect(outcome.code == 3, "\(outcome)")
-            let target = try #require(try outcome.json(RunReport.self).targets.first)
+            let run = try outcome.json(RunReport.self)
+            let target = try #require(run.targets.first)
             #expect(target.outcome == .refused && target.code == "bad-pin", "\(outcome)")
+            #expect(target.detail.contains("found: \(pin), the SHA-256 of \(program)"), "\(outcome)")
+            let connector = try #require(run.connectors.first { $0.name == "echo" })
+            #expect(connector.pin == "refused" && connector.sha256 == pin && connector.path == program)
             #expect(target.detail.contains(cause) && target.detail.contains("trstctl.yaml:6:"), "\(outcome)")
             #expect(target.detail.contains("trstctl plugin pin echo"), "\(outcome)")
             #expect(site.files == [])
@@ -83,6 +88,7 @@ struct BadPinTests {
         #expect(verified.code == 3, "\(verified)")
         let report = try #require(try verified.json([PluginReport].self).first)
         #expect(report.pin == .refused && report.code == "bad-pin" && report.sha256 == pin, "\(verified)")
+        #expect(report.reason.contains("found: \(pin), "), "\(verified)")
         #expect(try await site.command.run("plugin", "verify", "healthy").code == 0)
 
         let pinned = try await site.command.run("plugin", "pin", "echo")

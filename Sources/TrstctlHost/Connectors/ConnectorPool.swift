@@ -126,7 +126,12 @@ package final class ConnectorPool: Sendable {
         var report = ConnectorReport(name: name.text)
         do {
             // One that is only asked is granted nothing.
-            if !isAsking, let quarantine = options.manifest?.quarantine(name) { throw quarantine }
+            if !isAsking, let quarantine = options.manifest?.quarantine(name) {
+                guard quarantine.hasBadPin, let examined = try? await verify(name, isAsking) else { throw quarantine }
+                report.note(examined)
+                report.pin = "refused"
+                throw quarantine.noting(examined.digest, of: examined.path)
+            }
             let examined = try await verify(name, isAsking)
             report.note(examined)
             let executable = try examined.verified.get()

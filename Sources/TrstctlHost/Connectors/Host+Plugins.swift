@@ -106,7 +106,7 @@ extension Host {
             // As a start would: what keeps it from running at all comes before what its bytes are.
             if let quarantine = loaded.flatMap({ $0.quarantine(name) }) {
                 report.pin = .refused
-                report.refuse(quarantine)
+                report.refuse(quarantine.noting(sealed.digest, of: candidate.path))
                 return report
             }
             let rules = ConnectorPool.rules(name, loaded, allowUnpinned: overrides, isAsking: false)
