@@ -145,10 +145,10 @@ struct ManifestEditorTests {
         // Empty braces.
         #expect(
             try edited("version: 1\nplugins: {}   # later\ntargets: {}\n")
-                == "version: 1\nplugins: \n  nginx:\n\(block(4).dropLast())   # later\ntargets: {}\n")
+                == "version: 1\nplugins:\n  nginx:\n\(block(4).dropLast())   # later\ntargets: {}\n")
         #expect(
             try edited("version: 1\nplugins:\n  nginx: {}\n")
-                == "version: 1\nplugins:\n  nginx: \n\(block(4))")
+                == "version: 1\nplugins:\n  nginx:\n\(block(4))")
         // One of the two keys.
         #expect(
             try edited("version: 1\nplugins:\n  nginx:\n    sha256: [\"\(Self.old)\"] # x\n")
@@ -158,7 +158,7 @@ struct ManifestEditorTests {
                 == "version: 1\nplugins:\n  nginx:\n    \(lines[0])\n    grants: { fs.read: [/etc/nginx/tls/] }\n")
         #expect(
             try edited("version: 1\nplugins:\n  nginx:\n    # g\n    grants: {}\n    sha256: []\n")
-                == "version: 1\nplugins:\n  nginx:\n    # g\n    grants: \n"
+                == "version: 1\nplugins:\n  nginx:\n    # g\n    grants:\n"
                 + block(4, from: 2) + "    sha256: [\"\(Self.new)\"]\n")
     }
 

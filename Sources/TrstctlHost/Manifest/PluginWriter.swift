@@ -117,8 +117,8 @@ struct PluginWriter {
     /// Puts a block in the place of empty braces.
     private mutating func fill(_ entry: YAMLNode.Entry, with lines: [String]) {
         let deeper = indented(lines, by: entry.keyStart.column - 1 + step)
-        edits.replace(
-            entry.value.start, entry.value.end,
+        edits.replaceWithBlanks(
+            before: entry.value.start, entry.value.end,
             with: edits.lineBreak + deeper.joined(separator: edits.lineBreak))
     }
 

@@ -24,6 +24,13 @@ struct TextEdits {
         edits.append((from..<max(from, offset(end)), Array(replacement.utf8)))
     }
 
+    /// Replaces what stands between two positions, and the blanks in front of it: nothing may end a line that is a blank.
+    mutating func replaceWithBlanks(before start: YAMLPosition, _ end: YAMLPosition, with replacement: String) {
+        var from = offset(start)
+        while from > 0, [0x20, 0x09].contains(text[from - 1]) { from -= 1 }
+        edits.append((from..<max(from, offset(end)), Array(replacement.utf8)))
+    }
+
     /// Puts a text in front of a position.
     mutating func insert(_ addition: String, at position: YAMLPosition) {
         replace(position, position, with: addition)
