@@ -27,6 +27,22 @@ struct ProofTests {
         #expect(site.files == [])
     }
 
+    /// The look before the deployment, three handshakes after it, and as many as the plan needs, or none.
+    @Test("A plan that has nothing to change proves that too", arguments: [true, false])
+    func plans(isServed: Bool) async throws {
+        let (site, server) = try site(isServed ? 100 : 4)
+        defer { withExtendedLifetime(server) {} }
+        let first = try await site.command.run("plan", "--json")
+        let due = try #require(try first.json(RunReport.self).targets.first)
+        #expect(due.outcome == .differs && !due.isProven && first.code == 0, "\(first)")
+        #expect(try await site.command.run("apply").code == 0)
+        let outcome = try await site.command.run("plan", "--json")
+        let target = try #require(try outcome.json(RunReport.self).targets.first)
+        #expect(outcome.code == (isServed ? 0 : 1) && target.isProven == isServed, "\(outcome)")
+        #expect(target.outcome == (isServed ? .inSync : .failed), "\(outcome)")
+        #expect(target.code == (isServed ? nil : "not-served"), "\(outcome)")
+    }
+
     @Test("A server that goes on showing it proves it")
     func lives() async throws {
         let (site, server) = try site(100)

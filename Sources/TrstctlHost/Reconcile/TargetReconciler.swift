@@ -183,7 +183,8 @@ struct TargetReconciler: Sendable {
             }
             report.outcome = .inSync
             report.summary = "nothing to do"
-            if target.probe != nil, goal == .apply {
+            // Also in a plan: it asks and changes nothing, and what an apply would fail with is not in sync.
+            if target.probe != nil {
                 try await work.prove()
                 report.isProven = true
             }

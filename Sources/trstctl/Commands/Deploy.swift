@@ -3,7 +3,7 @@ import TrstctlHost
 
 struct Plan: HostCommand, ParallelCommand, ConfiguringCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what an apply would change, and change nothing.")
+        abstract: "Show what an apply would change, prove that what differs in nothing is served, and change nothing.")
 
     @OptionGroup var configuration: ConnectorConfigOptions
     @OptionGroup var options: GlobalOptions
