@@ -69,11 +69,10 @@ enum WrittenForms {
     }
 
     private static func wrapped(_ reference: Wire.SecretReference, in source: SecretSource) -> [Bytes] {
-        wrappings.compactMap { wrapping in
-            var reference = reference
-            reference.wrapping = wrapping
-            let encoding = SecretEncoding(source: source, reference: reference, field: "", limit: limit)
-            return (try? encoding.bytes()).flatMap { $0.isEmpty ? nil : $0 }
+        let encoding = SecretEncoding(source: source, reference: reference, field: "", limit: limit)
+        guard let encoded = try? encoding.unwrapped() else { return [] }
+        return wrappings.compactMap { wrapping in
+            (try? encoding.wrap(encoded, in: wrapping)).flatMap { $0.isEmpty ? nil : $0 }
         }
     }
 }
@@ -112,7 +111,7 @@ package final class KeyForms: Sendable {
         ])
     }
 
-    /// Whether one of the forms, or a part of one, occurs in the content.
+    /// Whether one of the forms but PKCS#12, or a part of one, occurs in the content.
     func occur(in content: Bytes) -> Bool {
         guard let key = source.secret(named: "key"), !key.isEmpty else { return false }
         let plain = parts.withLock { parts in
@@ -121,9 +120,13 @@ package final class KeyForms: Sendable {
             parts.plain = plain
             return plain
         }
-        if plain.first(in: content) != nil || key.count < 8 && content.holds(key) { return true }
-        // Deriving their keys takes milliseconds, so only what can be one is compared.
-        guard KeyForms.mayHoldArchive(content) else { return false }
+        return plain.first(in: content) != nil || key.count < 8 && content.holds(key)
+    }
+
+    /// Whether a PKCS#12 file without a password, or a part of one, occurs in the content.
+    ///
+    /// Deriving their keys takes milliseconds: to be asked about what may hold one.
+    func archivesOccur(in content: Bytes) -> Bool {
         let archives = parts.withLock { parts in
             if let archives = parts.archives { return archives }
             let archives = KeyForms.archiveParts(WrittenForms.archives(with: "", in: source))

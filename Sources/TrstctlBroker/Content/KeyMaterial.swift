@@ -21,9 +21,7 @@ extension SecretSource {
     /// - Throws: `holdsKey`, `holdsSecret`.
     func refuseKey(in content: Bytes, _ what: String, isCut: Bool = false) throws(EffectError) {
         let fix = "compare it with Stat and compare_to instead of reading it"
-        guard !content.holds("PRIVATE KEY-----"), !keyForms.occur(in: content),
-            fields.isEmpty || !KeyForms.mayHoldArchive(content) || archiveParts.first(in: content) == nil
-        else {
+        guard !content.holds("PRIVATE KEY-----"), !keyForms.occur(in: content), !holdsArchive(content) else {
             throw EffectError(
                 .holdsKey, object: what,
                 "\(what) holds a private key, or a part of one, which connectors do not get to see", fix: fix)
@@ -34,6 +32,11 @@ extension SecretSource {
             .holdsSecret, object: what,
             "\(what) holds the value of the secret field \(printable(field)), or a part of it, "
                 + "which connectors do not get to see", fix: fix)
+    }
+
+    private func holdsArchive(_ content: Bytes) -> Bool {
+        guard KeyForms.mayHoldArchive(content) else { return false }
+        return keyForms.archivesOccur(in: content) || !fields.isEmpty && archiveParts.first(in: content) != nil
     }
 
     /// The bytes with an asterisk in the place of every byte that is part of a secret field's value.

@@ -19,13 +19,20 @@ struct SecretEncoding {
     /// - Returns: the bytes; secret when the secret is.
     /// - Throws: `invalid` for a name that does not exist and for a form that the secret does not have, `limit` when the
     ///   result is longer than `limit`.
-    func bytes() throws(EffectError) -> Bytes {
+    func bytes() throws(EffectError) -> Bytes { try wrap(unwrapped(), in: reference.wrapping) }
+
+    /// Finds the secret and writes it without its wrapping.
+    func unwrapped() throws(EffectError) -> Bytes {
         let value = try value(named: reference.name)
         guard reference.encoding == .pkcs12 || reference.passwordName.isEmpty else {
             throw refusal("with a password, which only PKCS12 has")
         }
-        let encoded = try encode(value)
-        switch reference.wrapping {
+        return try encode(value)
+    }
+
+    /// What a second encoding makes of it.
+    func wrap(_ encoded: Bytes, in wrapping: Wire.SecretReference.Wrapping) throws(EffectError) -> Bytes {
+        switch wrapping {
         case .wrappingNone: return encoded
         case .wrappingBase64: return try wrapped(base64Size(encoded)) { base64(encoded) }
         case .wrappingJsonString: return try jsonString(encoded)

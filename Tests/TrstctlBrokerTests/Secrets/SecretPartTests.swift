@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import Synchronization
 import Testing
 import TrstctlCrypto
 import TrstctlPolicy
@@ -136,6 +137,23 @@ struct SecretPartTests {
                 #expect(file.array != plain && isRefused(file.array, source))
                 #expect(isRefused(file.array.dropLast(), source))
             }
+        }
+    }
+
+    @Test("The keys of a PKCS#12 file are derived once for each profile, not for each wrapping")
+    func derivedOnce() throws {
+        let known = try source(Self.kinds[1])
+        let asked = Mutex(0)
+        let source = SecretSource(names: known.names, fields: known.fields) { name in
+            if name == "key" { asked.withLock { $0 += 1 } }
+            return known.secret(named: name)
+        }
+        let files = WrittenForms.archives(with: "", in: source)
+        #expect(asked.withLock { $0 } == 2)
+        #expect(files.count == 4)
+        for wrapping in [Wire.SecretReference.Wrapping.wrappingNone, .wrappingBase64] {
+            let file = try #require(form(known, .pkcs12, wrapping))
+            #expect(files.contains(Bytes(file)))
         }
     }
 
