@@ -159,7 +159,8 @@ package final class ConnectorPool: Sendable {
             report.confinement = layers.layers.map(\.description)
             if request.confinement == .off {
                 let missing = layers.missing.map(\.layer.rawValue).joined(separator: ", ")
-                report.warnings.append("\(name) runs WITHOUT CONFINEMENT (confinement: off), that is without \(missing)")
+                report.warnings.append(
+                    "\(name) runs WITHOUT CONFINEMENT (confinement: off), that is without \(missing)")
             } else {
                 report.warnings += layers.missing.map { "\(name) runs without a layer of its confinement, \($0)" }
             }
@@ -235,11 +236,9 @@ package final class ConnectorPool: Sendable {
     ) -> VerificationRules {
         let pinning: VerificationRules.Pinning =
             isAsking ? .asking : allowUnpinned.contains(name) ? .allowsUnpinned : .required
-        var rules = VerificationRules(
+        return VerificationRules(
             manifest?.manifest.plugin(name), trust: manifest?.manifest.trust ?? Trust(), pinning: pinning,
             manifestModified: manifest?.modified)
-        rules.demandsProgram = true
-        return rules
     }
 
     /// Verifies on a worker thread.

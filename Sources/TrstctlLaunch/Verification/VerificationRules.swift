@@ -23,8 +23,6 @@ package struct VerificationRules: Sendable {
     package var script: ScriptRule?
     /// Whose signature is asked for.
     package var signature: SignatureRule?
-    /// Whether bytes are refused that no machine, or not this one, would start.
-    package var demandsProgram = false
     /// When the manifest was last written, in seconds since 1970: a younger file was probably built again.
     package var manifestModified: Int64?
 
@@ -69,9 +67,8 @@ package struct VerificationRules: Sendable {
         }
     }
 
-    /// Refuses what could not be started, whoever pinned it.
+    /// Refuses what no machine, or not this one, would start, whoever pinned it.
     func checkKind(of sealed: SealedExecutable) throws(VerificationError) {
-        guard demandsProgram else { return }
         switch sealed.kind {
         case .staticELF, .dynamicELF, .script: return
         case .foreignELF, .brokenELF, .unknown:

@@ -37,29 +37,8 @@ struct VerificationRulesTests {
         }
     }
 
-    /// The smallest ELF header with a program header table of one entry that loads nothing: a static executable.
-    private var staticELF: [UInt8] {
-        #if arch(x86_64)
-            elf(machine: 62)
-        #else
-            elf(machine: 183)
-        #endif
-    }
-
-    private func elf(machine: UInt16) -> [UInt8] {
-        var header = [UInt8](repeating: 0, count: 120)
-        header.replaceSubrange(0..<7, with: [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1])
-        header[16] = 2
-        header[18] = UInt8(truncatingIfNeeded: machine)
-        header[32] = 64
-        header[54] = 56
-        header[56] = 1
-        header[64] = 1
-        return header
-    }
-
     @Test func `A revoked build is refused whatever else allows it`() throws {
-        let content = staticELF
+        let content = SampleELF.staticELF
         for pinning in [VerificationRules.Pinning.required, .allowsUnpinned, .asking] {
             var rules = VerificationRules(Pins([try digest(content)]))
             rules.pinning = pinning
@@ -73,35 +52,33 @@ struct VerificationRulesTests {
         var rules = VerificationRules(Pins([try digest([1])]))
         rules.pinning = .allowsUnpinned
         #expect(
-            try error(staticELF, rules)?.code == .mismatch(found: try digest(staticELF), expected: rules.pins.digests))
+            try error(SampleELF.staticELF, rules)?.code
+                == .mismatch(found: try digest(SampleELF.staticELF), expected: rules.pins.digests))
         rules.pins = Pins([])
-        #expect(try error(staticELF, rules) == nil)
+        #expect(try error(SampleELF.staticELF, rules) == nil)
     }
 
     @Test func `A mismatch tells when the pin is that of the archive beside the connector`() throws {
         let archive = Array("archive".utf8)
         try directory.write(archive, to: "trstctl-connector-ok-1.0-linux.tar.gz")
-        let text = try error(staticELF, VerificationRules(Pins([try digest(archive)])))?.cause
+        let text = try error(SampleELF.staticELF, VerificationRules(Pins([try digest(archive)])))?.cause
         #expect(text?.contains("trstctl-connector-ok-1.0-linux.tar.gz") == true)
-        #expect(try error(staticELF, VerificationRules(Pins([try digest([1])])))?.cause == nil)
+        #expect(try error(SampleELF.staticELF, VerificationRules(Pins([try digest([1])])))?.cause == nil)
     }
 
     @Test func `A mismatch tells when the file is younger than the manifest, or for another machine`() throws {
         var rules = VerificationRules(Pins([try digest([1])]))
         rules.manifestModified = Int64(time(nil)) - 3_600
-        #expect(try error(staticELF, rules)?.cause?.contains("built or installed again") == true)
+        #expect(try error(SampleELF.staticELF, rules)?.cause?.contains("built or installed again") == true)
         rules.manifestModified = Int64(time(nil)) + 3_600
-        #expect(try error(staticELF, rules)?.cause == nil)
-        let cause = try error(elf(machine: 243), rules)?.cause
+        #expect(try error(SampleELF.staticELF, rules)?.cause == nil)
+        let cause = try error(SampleELF.header(machine: 243), rules)?.cause
         #expect(cause?.contains("RISC-V") == true && cause?.contains("for this machine") == true)
     }
 
-    @Test func `What could not be started is refused where a program is demanded, and says what it is`() throws {
-        for (content, word) in [([0x1F, 0x8B, 8], "gzip archive"), (elf(machine: 243), "RISC-V")] {
-            var rules = VerificationRules(Pins([try digest(content)]))
-            #expect(try error(content, rules) == nil)
-            rules.demandsProgram = true
-            let found = try #require(try error(content, rules))
+    @Test func `What could not be started is refused although it is pinned, and says what it is`() throws {
+        for (content, word) in [([0x1F, 0x8B, 8], "gzip archive"), (SampleELF.header(machine: 243), "RISC-V")] {
+            let found = try #require(try error(content, VerificationRules(Pins([try digest(content)]))))
             #expect("\(found)".contains(word) && "\(found)".contains("\n  file: "), "\(found)")
             guard case .notRunnable = found.code else {
                 Issue.record("\(found)")
@@ -113,13 +90,13 @@ struct VerificationRulesTests {
 
     @Test func `A mismatch with several pins says how the others stay`() throws {
         let rules = VerificationRules(Pins([try digest([1]), try digest([2])]))
-        #expect(try "\(#require(try error(staticELF, rules)))".contains("; with --add the other pins stay"))
+        #expect(try "\(#require(try error(SampleELF.staticELF, rules)))".contains("; with --add the other pins stay"))
         let one = VerificationRules(Pins([try digest([1])]))
-        #expect(try !"\(#require(try error(staticELF, one)))".contains("--add"))
+        #expect(try !"\(#require(try error(SampleELF.staticELF, one)))".contains("--add"))
     }
 
     @Test func `Reading a connector has a deadline`() throws {
-        try directory.write(staticELF, to: name.executableFileName)
+        try directory.write(SampleELF.staticELF, to: name.executableFileName)
         let path = SearchPath(explicit: [Bytes(directory.path)], variable: nil, home: nil)
         let candidate = try Discovery(path).candidate(name)
         let error = #expect(throws: VerificationError.self) { try SealedExecutable(copying: candidate, patience: 0) }
@@ -128,7 +105,7 @@ struct VerificationRulesTests {
 
     @Test func `A script runs only with the interpreter that the manifest names and pins`() throws {
         let interpreter = directory.file("python")
-        let bytes = staticELF
+        let bytes = SampleELF.staticELF
         try directory.write(bytes, to: "python")
         let script = Array("#! \(interpreter)  -I \nx\n".utf8)
         var rules = VerificationRules(Pins([try digest(script)]))

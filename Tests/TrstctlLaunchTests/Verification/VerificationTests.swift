@@ -42,7 +42,7 @@ struct VerificationTests {
 
     @Test("any of the pins is enough")
     func pins() throws {
-        let content = Array("connector".utf8)
+        let content = SampleELF.staticELF
         let others = [try digest([1]), try digest([2])]
         for position in 0...2 {
             var pins = others
@@ -82,11 +82,12 @@ struct VerificationTests {
 
     @Test("without a pin nothing is verified, and the override is marked")
     func unpinned() throws {
-        let candidate = try install([1])
+        let content = SampleELF.staticELF
+        let candidate = try install(content)
         let error = #expect(throws: VerificationError.self) {
             try VerifiedExecutable(verifying: candidate, pins: Pins([]))
         }
-        #expect(error?.code == .unpinned(found: try digest([1])))
+        #expect(error?.code == .unpinned(found: try digest(content)))
         var rules = VerificationRules(Pins([]))
         for pinning in [VerificationRules.Pinning.allowsUnpinned, .asking] {
             rules.pinning = pinning
