@@ -1,4 +1,45 @@
 import Synchronization
+import TrstctlLaunch
+import TrstctlSystem
+import TrstctlWire
+
+extension RunningConnector {
+    /// Waits for a turn; only then a call's time begins.
+    ///
+    /// - Throws: `timeout` when there is none, because the connector answers nothing any more.
+    func takeTurn() async throws(SessionError) -> CallTurn {
+        if let turn = await turns.take() { return turn }
+        throw SessionError(
+            .timeout, connector: session.name,
+            message: "answers no more: \(CallTurns.patience) of its calls in a row had no answer in time, so this one was "
+                + "not made")
+    }
+
+    /// Makes one of the host's calls for a target.
+    ///
+    /// - Parameters:
+    ///   - method: what to call.
+    ///   - turn: the caller's, who ends it.
+    ///   - scopeToken: for calls that open a scope.
+    ///   - timeout: milliseconds.
+    ///   - started: see `Session.call`.
+    ///   - answered: see `Session.call`.
+    /// - Returns: the reply, whatever its status.
+    /// - Throws: what `Session.call` throws.
+    func call(
+        _ method: Wire.Call.Method, _ turn: CallTurn, scopeToken: Bytes = Bytes(), timeout: Int64,
+        started: (@Sendable (UInt32) -> Void)? = nil, answered: (@Sendable () -> Void)? = nil
+    ) async throws(SessionError) -> Wire.Reply {
+        do throws(SessionError) {
+            return try await session.call(
+                method, scopeToken: scopeToken, deadline: .after(milliseconds: timeout), started: started,
+                answered: answered)
+        } catch {
+            if error.code == .timeout { turn.hadNoAnswer() }
+            throw error
+        }
+    }
+}
 
 /// Lets so many calls of one connector be under way at the same time; the others wait here, in the order in which they
 /// came.

@@ -55,7 +55,9 @@ enum ConnectorDeclaration {
         }
         let request = Wire.ConfigureRequest(
             target: target.name.text, config: config.entries, secretNames: config.secretNames, probe: probe)
-        let reply = try await connector.session.call(.configure(request), deadline: .after(milliseconds: timeout))
+        let turn = try await connector.takeTurn()
+        defer { turn.end() }
+        let reply = try await connector.call(.configure(request), turn, timeout: timeout)
         guard case .configure(let response) = reply.result, reply.status?.code == .ok else {
             throw ConfigError(description: ReplyStatus(reply).text)
         }

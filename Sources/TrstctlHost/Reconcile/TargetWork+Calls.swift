@@ -46,11 +46,11 @@ extension TargetWork {
     ///
     /// It ends when the call's scope is over: the next call must not begin while this one still changes something.
     func takeTurn(_ stage: TargetReport.Stage) async throws(Failure) -> CallTurn {
-        if let turn = await connector.turns.take() { return turn }
-        throw Failure(
-            stage: stage, code: ReasonCode(CallFailure.deadlineExceeded),
-            summary: "the connector \(target.connector.text) answers no more",
-            detail: "\(CallTurns.patience) of its calls in a row had no answer in time, so this one was not made.")
+        do throws(SessionError) {
+            return try await connector.takeTurn()
+        } catch {
+            throw failure(stage, error)
+        }
     }
 
     /// Has the connector answer; closing the scope is left to the caller.
@@ -62,17 +62,19 @@ extension TargetWork {
         do {
             let token = try scopes.open(scope)
             defer { scopes.close(token) }
-            return try await connector.session.call(
-                method, scopeToken: token, deadline: .after(milliseconds: timeout),
-                started: { scopes.bind(token, to: $0) },
+            return try await connector.call(
+                method, turn, scopeToken: token, timeout: timeout, started: { scopes.bind(token, to: $0) },
                 // Whatever the connector asks behind its answer comes too late, also in the same breath.
                 answered: { scopes.close(token) })
         } catch {
-            if case CallFailure.deadlineExceeded = error { turn.hadNoAnswer() }
-            throw Failure(
-                stage: stage, code: ReasonCode(error), summary: "the connector \(target.connector.text) failed",
-                detail: "\(error)")
+            throw failure(stage, error)
         }
+    }
+
+    private func failure(_ stage: TargetReport.Stage, _ error: any Error) -> Failure {
+        Failure(
+            stage: stage, code: ReasonCode(error), summary: "the connector \(target.connector.text) failed",
+            detail: "\(error)")
     }
 
     /// Works in a scope of which nothing stays, and closes it, whatever comes of that.
