@@ -161,33 +161,32 @@ package struct Host: Sendable {
     private func work(
         _ targets: [Target], _ reconciler: TargetReconciler, _ parallel: Int, _ goal: TargetReconciler.Goal
     ) async -> [TargetReport] {
-        let prepared = await spread(targets, parallel) { await reconciler.prepare($0, goal: goal) }
+        let prepared = await spread(targets, of: targets, parallel) { await reconciler.prepare($0, goal: goal) }
         let rules = prepared.map { (name: $0.report.target, write: $0.writes, layout: $0.layout) }
         let conflicts = TargetConflict.find(rules)
         let checked = prepared.enumerated().map { index, target in
             conflicts[index].map { reconciler.refuse(target, $0) } ?? target
         }
-        return await spread(checked, parallel) { await reconciler.reconcile($0, goal: goal) }
+        return await spread(checked, of: targets, parallel) { await reconciler.reconcile($0, goal: goal) }
     }
 
-    /// Works on the items, so many at a time.
+    /// Works on the items of targets, so many at a time, and no connector's before all of another's.
     ///
     /// - Returns: what became of them, in their order.
     private func spread<Item: Sendable, Output: Sendable>(
-        _ items: [Item], _ parallel: Int, _ body: @escaping @Sendable (Item) async -> Output
+        _ items: [Item], of targets: [Target], _ parallel: Int, _ body: @escaping @Sendable (Item) async -> Output
     ) async -> [Output] {
         await withTaskGroup(of: (Int, Output).self) { group in
             var outputs = [Output?](repeating: nil, count: items.count)
-            var next = 0
+            var order = FairOrder(of: targets.map(\.connector))
             func add() {
-                guard next < items.count else { return }
-                let index = next
+                guard let index = order.next() else { return }
                 group.addTask { (index, await body(items[index])) }
-                next += 1
             }
             for _ in 0..<parallel { add() }
             while let (index, output) = await group.next() {
                 outputs[index] = output
+                order.end(index)
                 add()
             }
             return outputs.compactMap { $0 }

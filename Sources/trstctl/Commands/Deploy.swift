@@ -12,7 +12,7 @@ struct Plan: HostCommand, ParallelCommand, ConfiguringCommand {
     @Flag(help: "Exit with 4 when there are differences.")
     var detailedExitcode = false
 
-    @Option(help: "How many targets are worked on at the same time (1 to 1024).")
+    @Option(help: "How many targets are worked on at the same time (1 to 1024), shared among the connectors.")
     var parallel = 16
 
     @Argument(help: "Which targets; all when none is named.")
@@ -38,7 +38,7 @@ struct Apply: HostCommand, ParallelCommand, ConfiguringCommand {
     @OptionGroup var options: GlobalOptions
     @ParentCommand var parent: Trstctl
 
-    @Option(help: "How many targets are worked on at the same time (1 to 1024).")
+    @Option(help: "How many targets are worked on at the same time (1 to 1024), shared among the connectors.")
     var parallel = 16
 
     @Argument(help: "Which targets; all when none is named.")
