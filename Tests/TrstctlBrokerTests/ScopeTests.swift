@@ -1,4 +1,5 @@
 import Glibc
+import Synchronization
 import Testing
 import TrstctlSystem
 import TrstctlWire
@@ -282,6 +283,32 @@ struct ScopeTests {
         #expect(report.foreign.count == 1 && report.foreign.first?.hasPrefix(directory["a"]) == true)
         #expect(report.restored.map(\.description) == [directory["b"]])
         #expect(report.isComplete && report.overwritten == [])
+    }
+
+    @Test("What a write has put there that failed in the end is not somebody else's")
+    func failedAfterRename() throws {
+        let scope = try open(.mutating)
+        let isBroken = Atomic<Bool>(true)
+        // The one for which there is no room is made durable at once.
+        scope.files.withLock {
+            $0.unsynced = UnsyncedDirectories(
+                SharedSynchronisation { _ in
+                    guard isBroken.exchange(false, ordering: .relaxed) else { return 0 }
+                    errno = EIO
+                    return -1
+                })
+        }
+        for number in 0...UnsyncedDirectories.limit {
+            try directory.directory("\(number)")
+            try directory.file("\(number)/a", "old")
+            let isLast = number == UnsyncedDirectories.limit
+            #expect((scope.write(directory["\(number)/a"], "new").code == .ok) != isLast)
+        }
+        let last = "\(UnsyncedDirectories.limit)/a"
+        #expect(directory.content(last) == "new")
+        let report = scope.close(commit: false)
+        #expect(directory.content(last) == "old")
+        #expect(report.foreign == [] && report.failures == [] && report.restored.count == 17)
     }
 
     @Test("What somebody made too large to be looked at stays as well; after a command it is put back, and named")

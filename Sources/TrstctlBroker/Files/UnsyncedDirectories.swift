@@ -46,14 +46,24 @@ struct UnsyncedDirectories: Sendable {
             return
         }
         guard directories.count < UnsyncedDirectories.limit else {
-            return try directory.synchronise(path)
+            return try synchronise(identity, upTo: change, directory.raw, path)
         }
         do throws(SystemError) {
             let copy = try directory.duplicate()
             directories[identity] = Directory(
                 descriptor: SharedDescriptor(copy.release()), path: path, change: change)
         } catch {
-            try directory.synchronise(path)
+            try synchronise(identity, upTo: change, directory.raw, path)
+        }
+    }
+
+    private func synchronise(
+        _ identity: DirectoryIdentity, upTo change: UInt64, _ descriptor: Int32, _ path: AbsolutePath
+    ) throws(EffectError) {
+        do throws(SystemError) {
+            try shared.synchronise(identity, upTo: change, descriptor)
+        } catch {
+            throw .file("cannot make durable", path, errno: error.errno)
         }
     }
 
@@ -62,11 +72,7 @@ struct UnsyncedDirectories: Sendable {
     /// - Throws: what the first of them that cannot be synchronised says.
     mutating func synchronise() throws(EffectError) {
         for (identity, directory) in directories {
-            do throws(SystemError) {
-                try shared.synchronise(identity, upTo: directory.change, directory.descriptor.raw)
-            } catch {
-                throw .file("cannot make durable", directory.path, errno: error.errno)
-            }
+            try synchronise(identity, upTo: directory.change, directory.descriptor.raw, directory.path)
             directories[identity] = nil
         }
     }

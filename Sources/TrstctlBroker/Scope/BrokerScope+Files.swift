@@ -81,6 +81,7 @@ extension BrokerScope {
         try FileWriting.checkOwner(
             replacement, over: entry.after, before: entry.before, in: place)
         let durable = try announce(entry, to: replacement.content, in: place, &journal)
+        journal.note(intended: replacement.content, for: ticket.path)
         let before: FileAttributes?
         let after: FileAttributes
         if let version = try stage(entry, in: &journal) {

@@ -9,6 +9,8 @@ struct FileJournal: Sendable {
         let ticket: FileTicket
         let before: FileState?
         var after: FileState?
+        /// What the latest write was to put there: it may lie there although the write failed.
+        var intended: Bytes?
         /// The name of the temporary file that every write of the file goes through.
         let temporary: Bytes
         /// Whether it lies in a version of a directory.
@@ -114,6 +116,9 @@ struct FileJournal: Sendable {
     mutating func noteJournaled(_ path: AbsolutePath) {
         entries[path]?.isJournaled = true
     }
+
+    /// Notes what a write is about to put there.
+    mutating func note(intended content: Bytes, for path: AbsolutePath) { entries[path]?.intended = content }
 
     /// Notes what a file is now.
     mutating func note(_ path: AbsolutePath, _ state: FileState?) {
