@@ -92,6 +92,29 @@ struct SharedSynchronisationTests {
         #expect(disk.count.load(ordering: .relaxed) == 3)
     }
 
+    @Test("nor is what was changed while the one that failed was under way")
+    func failureMeanwhile() throws {
+        let (disk, directory) = (Disk(), SharedSynchronisationTests.directory)
+        let shared = SharedSynchronisation { _ in disk.synchronise() }
+        let first = shared.noteChange(directory)
+        let failed = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            #expect(throws: SystemError.self) { try shared.synchronise(directory, upTo: first, 0) }
+            failed.signal()
+        }
+        disk.began.wait()
+        // The kernel may try to write this one too, before the fsync(2) that is under way fails.
+        let lost = shared.noteChange(directory)
+        disk.failing.store(true, ordering: .relaxed)
+        disk.mayEnd.signal()
+        failed.wait()
+        // A descriptor that was opened after that hears of no error.
+        disk.failing.store(false, ordering: .relaxed)
+        try shared.synchronise(directory, upTo: shared.noteChange(directory), 0)
+        disk.failing.store(true, ordering: .relaxed)
+        #expect(throws: SystemError.self) { try shared.synchronise(directory, upTo: lost, 0) }
+    }
+
     @Test("different directories do not share")
     func different() throws {
         let disk = Disk()

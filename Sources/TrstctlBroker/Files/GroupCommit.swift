@@ -14,8 +14,8 @@ final class GroupCommit: @unchecked Sendable {
     private var turn = 0
     private var reach: UInt64 = 0
     private var isRunning = false
-    /// How far a turn wanted to get that failed.
-    private var failed: UInt64 = 0
+    /// Whether a turn has failed.
+    private var hasFailed = false
 
     /// Returns when everything up to a position is durable.
     ///
@@ -23,8 +23,8 @@ final class GroupCommit: @unchecked Sendable {
     ///   - wanted: the position; where it was noted early, somebody else has often got there already.
     ///   - end: the last position that there is, never less than `wanted`; asked under a lock.
     ///   - synchronise: makes everything up to there durable, and perhaps more.
-    /// - Throws: what the caller's own turn says; then nothing counts as durable by it, and all whose position it was to
-    ///   reach try themselves.
+    /// - Throws: what the caller's own turn says; then nothing counts as durable by it, and from then on everybody tries
+    ///   themselves.
     func wait(
         upTo wanted: UInt64, of end: () throws(SystemError) -> UInt64, _ synchronise: () throws(SystemError) -> Void
     ) throws(SystemError) {
@@ -37,8 +37,8 @@ final class GroupCommit: @unchecked Sendable {
             repeat { ends[mine & 1].wait(lock) } while durable < wanted && isRunning && turn <= mine
         }
         // An error is reported once to each descriptor (fsync(2)), so a later turn of somebody else's that ended well says
-        // nothing about what was lost before.
-        guard wanted <= failed else { return }
+        // nothing about what was lost before; nor about what was made while the one that failed was under way.
+        guard hasFailed else { return }
         while isRunning { ends[turn & 1].wait(lock) }
         try run(to: end, synchronise)
     }
@@ -64,7 +64,7 @@ final class GroupCommit: @unchecked Sendable {
             durable = max(durable, reach)
         } catch {
             lock.lock()
-            failed = max(failed, reach)
+            hasFailed = true
             throw error
         }
     }
