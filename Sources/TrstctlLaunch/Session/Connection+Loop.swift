@@ -226,7 +226,7 @@ extension Connection {
     private func updateInterest(_ state: inout ConnectionState) {
         guard state.end == nil else { return }
         var wanted: UInt32 = 0
-        if !state.multiplexer.isSaturated && state.unwrittenBytes < ConnectionState.highWaterMark {
+        if !state.multiplexer.isSaturated && state.unwrittenWeight < ConnectionState.highWaterMark {
             wanted |= TRSTCTL_EPOLL_IN
         }
         if state.stallDeadline != .never { wanted |= TRSTCTL_EPOLL_OUT }

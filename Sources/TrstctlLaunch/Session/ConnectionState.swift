@@ -4,15 +4,15 @@ import TrstctlWire
 
 /// What a connection knows; guarded by its mutex.
 struct ConnectionState: ~Copyable {
-    /// Above this many unwritten bytes nothing more is read.
+    /// Above this much memory of what is not written yet, in bytes, nothing more is read.
     static let highWaterMark = 16 << 20
 
     var multiplexer: Multiplexer
     var outgoing = OutgoingQueue()
     /// Whether a thread writes frames that it took, outside of the lock.
     private(set) var isWriting = false
-    /// How many bytes it took.
-    private var bytesBeingWritten = 0
+    /// How much memory what it took takes.
+    private var weightBeingWritten = 0
     /// An empty queue with room, for what comes while the other one is being written.
     private var spare = OutgoingQueue()
     var pending: [UInt32: PendingCall] = [:]
@@ -32,14 +32,14 @@ struct ConnectionState: ~Copyable {
         self.multiplexer = multiplexer
     }
 
-    /// How many bytes wait to be written.
-    var unwrittenBytes: Int { outgoing.byteCount + bytesBeingWritten }
+    /// How much memory what waits to be written takes, in bytes.
+    var unwrittenWeight: Int { outgoing.weight + weightBeingWritten }
 
     /// Takes the frames to be written out of the lock; nil when there are none, or somebody else does it already.
     mutating func takeOutgoing() -> OutgoingQueue? {
         guard end == nil, !isWriting, !outgoing.isEmpty else { return nil }
         isWriting = true
-        bytesBeingWritten = outgoing.byteCount
+        weightBeingWritten = outgoing.weight
         let taken = outgoing
         (outgoing, spare) = (spare, OutgoingQueue())
         return taken
@@ -48,7 +48,7 @@ struct ConnectionState: ~Copyable {
     /// Gives back what could not be written, before what was appended meanwhile.
     mutating func giveBack(_ rest: OutgoingQueue) {
         isWriting = false
-        bytesBeingWritten = 0
+        weightBeingWritten = 0
         guard end == nil else { return }
         guard !rest.isEmpty else {
             spare = rest

@@ -9,6 +9,12 @@ struct OutgoingQueue: Sendable {
     private var offset = 0
     private(set) var byteCount = 0
 
+    /// What a frame takes of memory besides its bytes: its place in the queue, its object, and what malloc(3) adds twice.
+    private static let frameWeight = 128
+
+    /// How much memory the frames take, in bytes: a peer chooses how many short ones there are.
+    var weight: Int { byteCount + (frames.count - first) * OutgoingQueue.frameWeight }
+
     var isEmpty: Bool { byteCount == 0 }
 
     mutating func append(_ frame: Bytes) {
@@ -75,7 +81,8 @@ struct OutgoingQueue: Sendable {
         if first == frames.count {
             frames.removeAll(keepingCapacity: true)
             first = 0
-        } else if first > 64 {
+        } else if first > 64, first > frames.count / 2 {
+            // Not more often: each time moves all that wait.
             frames.removeFirst(first)
             first = 0
         }

@@ -1,3 +1,4 @@
+import CTrstctlSystem
 import Glibc
 import Synchronization
 import Testing
@@ -64,5 +65,24 @@ struct ConnectionTests {
         let events = Events()
         try await exchange(events, [call(1), Wire.Frame(id: 1, kind: .cancel(Wire.Cancel()))])
         #expect(events.last.value == ["answered", "call 1", "cancel 1"])
+    }
+
+    @Test func `Where the peer hears nothing any more, the loop does not wait for room to write`() throws {
+        var pair: [Int32] = [-1, -1]
+        try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK | O_CLOEXEC, 0, &pair) == 0)
+        let peer = OwnedDescriptor(pair[1])
+        let connection = try Connection(socket: OwnedDescriptor(pair[0]), handler: CallHandler { _, _ in {} })
+        defer { connection.close() }
+        try #require(shutdown(peer.raw, Int32(SHUT_RD)) == 0)
+        // As after a while in which it took nothing; a socket that nobody hears is always ready to be written to.
+        connection.state.withLock { state in
+            state.stallDeadline = Self.patience
+            state.outgoing.append("frame")
+        }
+        connection.flush()
+        let (deadline, watched, isDying) = connection.state.withLock {
+            ($0.stallDeadline, $0.watched, $0.lastWordsDeadline != .never)
+        }
+        #expect(deadline == .never && watched & TRSTCTL_EPOLL_OUT == 0 && isDying)
     }
 }
