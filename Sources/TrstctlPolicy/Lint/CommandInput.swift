@@ -181,6 +181,8 @@ extension KnownPrograms {
         if isOne(program, of: ["passwd"]) {
             return !has(["-l", "-u", "-S", "-d", "-e", "-n", "-x", "-w", "-i", "--lock", "--unlock", "--status"])
         }
+        if isOne(program, of: ["perl"]), has(["-x"]), !has(["-e", "-E"]) { return operands.isEmpty }
+        if isOne(program, of: ["python", "pypy"]), words.contains("-m"), operands.first == "code" { return true }
         if isOne(program, of: ["puppet"]) { return operands == ["apply"] && !has(["-e", "--execute"]) }
         if isOne(program, of: ["split"]) { return has(["--filter"]) }
         if isOne(program, of: ["sort"]) { return has(["--compress-program"]) }

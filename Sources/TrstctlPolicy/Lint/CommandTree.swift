@@ -172,7 +172,16 @@ struct CommandTree {
     }
 
     // Names of variables that hold a command for another program.
-    private static let commandVariables = ["EDITOR", "VISUAL", "PAGER", "COMMAND", "ASKPASS", "SSH", "BROWSER"]
+    private static let commandVariables = [
+        "EDITOR", "VISUAL", "PAGER", "COMMAND", "ASKPASS", "SSH", "BROWSER", "RSH", "DIFF", "LESSOPEN", "LESSCLOSE",
+    ]
+    /// Variables that hold options, and what in them makes the program obey its input; whatever they hold where that is
+    /// nothing.
+    private static let optionVariables: [String: [String]] = [
+        "TAR_OPTIONS": ["command", "exec", "script", "-F", "-I", "compress-program"], "MAKEFLAGS": ["f", "eval"],
+        "GNUMAKEFLAGS": ["f", "eval"], "PERL5OPT": ["d"], "PYTHONINSPECT": [], "GIT_CONFIG_COUNT": [],
+        "GIT_CONFIG_PARAMETERS": [],
+    ]
 
     /// What a variable makes other programs run: the input as a file, or a command.
     private mutating func addValue(of assignment: String, in run: Run, _ depth: Int) {
@@ -181,8 +190,15 @@ struct CommandTree {
         guard parts.count == 2, !parts[0].contains(where: \.isLowercase) else { return }
         let value = String(parts[1])
         if run.isFed, CommandInput.isNamed(by: Array(value.utf8)), value != "-" { stop("the input in \(parts[0])") }
+        if run.isFed, !value.isEmpty, let options = CommandTree.optionVariables[String(parts[0])],
+            options.isEmpty || options.contains(where: { value.firstRange(of: $0) != nil })
+        {
+            stop("the options in \(parts[0])")
+        }
         guard CommandTree.commandVariables.contains(where: { parts[0].hasSuffix($0) }) else { return }
-        addShell(Array(value.utf8), isForeign: false, in: run, depth + 1)
+        // less(1) has `|command` and `|-command` in LESSOPEN.
+        let text = Array(value.utf8.drop { "|-".utf8.contains($0) })
+        addShell(text, isForeign: false, in: run, depth + 1)
     }
 
     private mutating func stop(_ what: String?) { obstacle = obstacle ?? what }

@@ -24,7 +24,7 @@ extension KnownPrograms {
         "faketime", "eatmydata", "nocache", "chronic", "ifne", "unbuffer", "cgexec", "chpst", "setuidgid", "envuidgid",
         "envdir", "s6-setuidgid", "s6-envdir", "s6-softlimit", "gosu", "su-exec", "tini", "dumb-init", "catatonit",
         "torsocks", "torify", "tsocks", "proxychains", "distcc", "ccache", "proot", "schroot", "switch_root",
-        "lxc-execute", "flatpak-spawn", "xvfb-run", "trace-cmd",
+        "lxc-execute", "flatpak-spawn", "xvfb-run", "trace-cmd", "gpg-agent", "catchsegv", "pipexec", "execlineb",
     ]
     /// Of these what gives a whole word to a shell.
     private static let textReaders: Set<String> = ["watch", "sg", "parallel"]
