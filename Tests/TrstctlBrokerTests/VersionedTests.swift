@@ -1,5 +1,6 @@
 import CTrstctlSystem
 import Glibc
+import Synchronization
 import Testing
 import TrstctlSystem
 import TrstctlWire
@@ -295,6 +296,18 @@ struct VersionedRefusalTests {
         try expectRefusal("more than 16 bytes", limits: limits)
     }
 
+    @Test("Where there are too many names the reading ends, however many there are")
+    func manyNames() throws {
+        var asked = 0
+        let next = { () throws(SystemError) -> Bytes? in
+            asked += 1
+            return asked <= 1_000 ? "name" : nil
+        }
+        #expect(try DirectoryNames.all(2, next) == nil)
+        #expect(asked == 3)
+        #expect(try DirectoryNames.all(1_000, next)?.count == 997)
+    }
+
     @Test("A file in a directory below is refused, for reading as well")
     func below() throws {
         let scope = try site.scope()
@@ -315,12 +328,18 @@ struct VersionedRefusalTests {
         let text = try #require(site.directory.link("tls/www"))
         let other = try #require(site.versions().first { !text.hasSuffix($0) })
         let scope = try site.scope()
+        let shared = SharedSynchronisation()
+        scope.files.withLock { $0.unsynced = UnsyncedDirectories(shared) }
         #expect(scope.write(site["key"], "new key").code == .ok)
         try #require(unlink(site.directory["tls/www"]) == 0)
         try site.directory.link("tls/www", to: ".www.trstctl/\(other)")
         let reply = scope.exec(["/bin/true"])
         #expect(reply.code == .aborted && reply.message.contains("changed by somebody else"), "\(reply.message)")
         #expect(try site.live()["key"] != "new key")
+        // What was not changed has no number yet: a fsync(2) that counts for it could come before the change.
+        let parent = try site.directory.status("tls")
+        let first = shared.noteChange(DirectoryIdentity(device: parent.st_dev, inode: parent.st_ino))
+        #expect(first == 1)
         // Nor does a commit pass over it.
         #expect(throws: EffectError.self) { try scope.commit() }
         let report = scope.close(commit: false)

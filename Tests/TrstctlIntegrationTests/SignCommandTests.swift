@@ -175,6 +175,10 @@ struct SignCommandTests {
         #expect(report.signature == "valid (ed)")
         #expect(report.warnings.contains { $0.contains("only \(signed.connector).sig was looked at") }, "\(report)")
 
+        let verified = try await signed.site.command.run("plugin", "verify")
+        #expect(verified.code == 0, "\(verified)")
+        #expect(verified.output.contains("\n  warning: only \(signed.connector).sig was looked at"), "\(verified)")
+
         // The bundle would verify; it is not tried.
         try signed.demand(["ec"])
         let refused = try await signed.site.command.run("apply")

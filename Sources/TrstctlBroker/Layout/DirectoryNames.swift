@@ -17,18 +17,29 @@ enum DirectoryNames {
     ) throws(EffectError) -> [Bytes] {
         do throws(SystemError) {
             let reading = try DirectoryReading(of: directory.raw)
-            var names: [Bytes] = []
-            while let name = try reading.next() {
-                names.append(name)
-                // One more says that there are too many.
-                if names.count > limit { break }
-            }
-            guard names.count > limit else { return names }
+            if let names = try all(limit, { () throws(SystemError) in try reading.next() }) { return names }
         } catch {
             throw .file("cannot list", path, errno: error.errno)
         }
         throw EffectError(
             .limit, object: path.description, "\(path) has more than \(limit) files",
             fix: "give the target's files a directory of their own")
+    }
+
+    /// All names that there are.
+    ///
+    /// - Parameters:
+    ///   - limit: the most that there may be.
+    ///   - next: the next one; nil at the end. It is not asked any more once there are too many: whoever writes there
+    ///     makes as many as they like.
+    /// - Returns: nil when there are more.
+    /// - Throws: what `next` does.
+    static func all(_ limit: Int, _ next: () throws(SystemError) -> Bytes?) throws(SystemError) -> [Bytes]? {
+        var names: [Bytes] = []
+        while let name = try next() {
+            guard names.count < limit else { return nil }
+            names.append(name)
+        }
+        return names
     }
 }
