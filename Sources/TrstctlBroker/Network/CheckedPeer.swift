@@ -34,7 +34,7 @@ struct CheckedPeer: Sendable {
         let found: [PeerAddress]
         do throws(ProbeError) {
             found = try AddressLookup.addresses(
-                of: dialled.hostText, port: dialled.port, deadline: patience.deadline,
+                of: dialled.hostText, port: dialled.port, deadline: patience.deadline, places: settings.places,
                 interruption: patience.interruption, resolver: settings.resolver)
         } catch {
             throw EffectError(connecting: ticket.address, error, patience, isProxy: proxy != nil)

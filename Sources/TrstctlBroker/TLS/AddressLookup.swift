@@ -10,7 +10,7 @@ package import TrstctlSystem
 package enum AddressLookup {
     /// The most addresses of one name that are looked at.
     package static let addressLimit = 8
-    /// The look-ups that may be under way in this process, those left behind included.
+    /// The host's own look-ups that may be under way, those left behind included; connectors have their own.
     private static let places = LookupPlaces(16)
 
     /// The addresses of an IP literal or a name, in the resolver's order (RFC 6724).
@@ -27,21 +27,13 @@ package enum AddressLookup {
         try addresses(of: host, port: port, deadline: deadline, places: places, resolver: { system($0, $1) })
     }
 
-    /// The same, with another resolver, and ended early by an interruption.
-    static func addresses(
-        of host: String, port: UInt16, deadline: Deadline, interruption: Interruption?,
-        resolver: @escaping @Sendable (String, UInt16) -> Answer
-    ) throws(ProbeError) -> [PeerAddress] {
-        try addresses(
-            of: host, port: port, deadline: deadline, places: places, interruption: interruption, resolver: resolver)
-    }
-
     /// What a resolver answers: addresses, or getaddrinfo's error number.
     enum Answer: Sendable {
         case addresses([PeerAddress])
         case failure(Int32)
     }
 
+    /// The same among the look-ups of somebody else, with another resolver, and ended early by an interruption.
     static func addresses(
         of host: String, port: UInt16, deadline: Deadline, places: LookupPlaces, interruption: Interruption? = nil,
         resolver: @escaping @Sendable (String, UInt16) -> Answer

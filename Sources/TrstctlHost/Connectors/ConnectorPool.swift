@@ -19,6 +19,8 @@ package struct RunningConnector: Sendable {
     let scopes: ScopeRegistry
     /// How many targets' calls it works on at the same time.
     let turns: CallTurns
+    /// For the scopes of all its targets.
+    let network = NetworkSettings()
 }
 
 /// The connectors of one invocation: each is found, verified and started once, when the first target needs it, and

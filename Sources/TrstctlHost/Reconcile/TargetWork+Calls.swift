@@ -11,7 +11,8 @@ extension TargetWork {
         BrokerScope(
             rights: rights, grants: grants, declared: declaration.grants, plugin: target.connector.text,
             secrets: secrets, planned: rights == .recording ? PlannedServing(certificates: served) : nil,
-            deployment: journal, proxy: declaration.proxy, layout: layout, observer: observer(name))
+            deployment: journal, proxy: declaration.proxy, layout: layout, network: connector.network,
+            observer: observer(name))
     }
 
     /// What a probe of the rehearsal sees.

@@ -143,6 +143,28 @@ struct RequestTargetTests {
         #expect(peer.addresses.map(\.text) == ["8.8.8.8:443"])
     }
 
+    @Test func `A connector whose name service answers nothing has places of its own for look-ups`() throws {
+        let gate = DispatchSemaphore(value: 0)
+        let rule = "api.example.test:\(elsewhere.port) loopback"
+        let url = "http://api.example.test:\(elsewhere.port)/"
+        let slow = try RequestFixture.scope(dial: [rule]) { network in
+            network.resolver = { _, _ in
+                gate.wait()
+                return .failure(-2)
+            }
+        }
+        let codes = (0..<17).map { _ in slow.ask("GET", url) { $0.timeoutMilliseconds = 1 }.code }
+        defer { for _ in 0..<17 { gate.signal() } }
+        #expect(codes.dropLast().allSatisfy { $0 == .deadlineExceeded }, "\(codes)")
+        #expect(codes.last != .deadlineExceeded, "17 were under way")
+        // Another one's, and the host's own.
+        let other = try scope([rule], names: ["api.example.test": ["127.0.0.1"]])
+        #expect(other.ask("GET", url).http?.status == 200)
+        #expect(throws: Never.self) {
+            try AddressLookup.addresses(of: "localhost", port: 1, deadline: .after(milliseconds: 60_000))
+        }
+    }
+
     @Test func `Names are looked up once for a request, repetitions included`() throws {
         let busy = try ScriptedServer([
             Array("HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n".utf8), Array(RequestFixture.fine.utf8),
