@@ -52,7 +52,12 @@ package final class RealServer {
             try Data(contentsOf: URL(fileURLWithPath: $0))
         }
         pem = try directory.write(content[0] + content[1], to: "server.pem", mode: 0o600)
-        ports = try Dictionary(uniqueKeysWithValues: kind.protocols.map { ($0, try Tool.freePort()) })
+        var ports: [String: UInt16] = [:]
+        for name in kind.protocols {
+            // What was free a moment ago may be found free again.
+            repeat { ports[name] = try Tool.freePort() } while Set(ports.values).count < ports.count
+        }
+        self.ports = ports
         let isRoot = geteuid() == 0
         guard let account = isRoot ? getpwnam(kind.user) : getpwuid(geteuid()) else {
             throw TestPKI.Failure(description: "there is no user \(kind.user): scripts/setup --test")

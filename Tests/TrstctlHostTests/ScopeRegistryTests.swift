@@ -206,6 +206,7 @@ struct ScopeRegistryTests {
     /// A scope whose first call never comes back, as with a file system that does not answer.
     private struct StuckScope {
         let scope: BrokerScope
+        private let began = DispatchSemaphore(value: 0)
         private let gate = DispatchSemaphore(value: 0)
         private let records: Records
 
@@ -217,25 +218,29 @@ struct ScopeRegistryTests {
         init(_ tests: ScopeRegistryTests) throws {
             let records = Records()
             self.records = records
-            scope = try tests.scope(.readOnly) { [gate] record in
+            scope = try tests.scope(.readOnly) { [began, gate] record in
                 let isWorker = records.isFirst.withLock { first in
                     defer { first = false }
                     return first
                 }
-                if isWorker { gate.wait() }
+                if isWorker {
+                    began.signal()
+                    gate.wait()
+                }
                 records.list.withLock { $0.append(record) }
             }
         }
 
         var recorded: [EffectRecord] { records.list.withLock { $0 } }
 
-        /// Makes a call that does not come back.
+        /// Makes a call that does not come back, and waits until it is under way: whoever is told of it first is stuck.
         func call(_ registry: ScopeRegistry) throws {
             let token = try registry.open(scope)
             registry.bind(token, to: 5)
             let read = Wire.Call(
                 scopeToken: token, scopeCall: 5, method: .readFile(Wire.ReadFileRequest(path: "/etc/hostname")))
             _ = registry.begin(IncomingCall(id: 1, call: read)) { _ in }
+            began.wait()
         }
 
         func release() { gate.signal() }

@@ -208,6 +208,9 @@ struct KeyLeakTests {
         try #require(await ProcessList.settles { !ProcessList.running(in: "/bin/sleep", of: run.processID).isEmpty })
         #expect(site.fingerprint("one") == site.credential.fingerprint)
 
+        // Looking through it can take longer than the host gives the command.
+        run.signal(SIGSTOP)
+        try #require(await ProcessList.settles { !ProcessList.isAwake(run.processID) })
         let (past, present) = (try KeyTraces(keyAt: site.credential.keyPath), try KeyTraces(keyAt: other.keyPath))
         // The scan sees what is there: the second target still needs its key.
         #expect(present.found(inMemoryOf: run.processID).contains { $0.contains("PEM") })
@@ -217,6 +220,7 @@ struct KeyLeakTests {
         for process in ProcessList.children(of: run.processID) {
             #expect(present.found(inMemoryOf: process) == [])
         }
+        run.signal(SIGCONT)
         run.signal(SIGINT)
         _ = await run.outcome()
     }

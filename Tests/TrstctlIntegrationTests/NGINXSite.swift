@@ -40,16 +40,17 @@ struct NGINXSite {
         try command.write(manifest: manifest.text)
     }
 
-    func apply() async throws -> (TrstctlCommand.Outcome, TargetReport) {
+    /// Deploys, and waits until the workers are those that stay.
+    ///
+    /// - Parameter reloads: whether NGINX is told to reload without anybody waiting until it serves something else: it may
+    ///   not have begun when the command ends.
+    /// - Returns: how the command ended, and its report.
+    /// - Throws: when there is no report, or the workers do not come to rest.
+    func apply(reloads: Bool = false) async throws -> (TrstctlCommand.Outcome, TargetReport) {
+        let before = nginx.workers
         let outcome = try await command.run("apply", "--json")
         // After a reload the worker of before still answers for a moment.
-        try await waitForWorkers()
+        try await nginx.waitForWorker(insteadOf: reloads ? before : [])
         return (outcome, try #require(try outcome.json(RunReport.self).targets.first, "\(outcome)"))
-    }
-
-    /// After a reload the old worker may still be ending.
-    func waitForWorkers() async throws {
-        for _ in 0..<12_000 where nginx.workers.count != 1 { try await Task.sleep(for: .milliseconds(10)) }
-        try #require(nginx.workers.count == 1)
     }
 }

@@ -36,7 +36,7 @@ struct PlanTruthTests {
             let files = Array(repeating: "replace", count: isCombined ? 1 : 2)
             #expect(changes.map(\.kind) == files + ["replace", "run", "run"])
             #expect(changes.dropFirst(files.count).first?.object == site.nginx.directory.file("tls"))
-            try await site.waitForWorkers()
+            try await site.nginx.waitForWorker()
         }
     }
 

@@ -38,6 +38,8 @@ final class PrivateNGINX: Sendable {
         try writeConfiguration()
         try #require(try await run("-t") == 0)
         try #require(try await run() == 0)
+        // The command ends before the daemon that it leaves behind has noted its number and started its worker.
+        try await waitForWorker()
     }
 
     deinit {
@@ -92,6 +94,17 @@ final class PrivateNGINX: Sendable {
 
     /// The workers, which a reload replaces.
     var workers: [Int32] { master.map { ProcessList.children(of: $0).sorted() } ?? [] }
+
+    /// Waits until there is one worker, and for at most two minutes.
+    ///
+    /// - Parameter before: those that a reload replaces; by default none is.
+    /// - Throws: when it does not come to that.
+    func waitForWorker(insteadOf before: [Int32] = []) async throws {
+        func isReady(_ workers: [Int32]) -> Bool { workers.count == 1 && workers.allSatisfy { !before.contains($0) } }
+        for _ in 0..<12_000 where !isReady(workers) { try await Task.sleep(for: .milliseconds(10)) }
+        let found = workers
+        try #require(isReady(found), "\(found), before \(before)")
+    }
 
     /// What a client sees, as the connector's host looks at it.
     func served() async throws -> String {

@@ -19,8 +19,10 @@ struct ServerRollbackTests {
         }
         let first = try site.command.pki.issue("www.example.com")
         try site.use(first)
+        let workers = site.nginx.workers
         #expect(try await run("FAULTS_LOG=\(log)").code == 0)
-        try await site.waitForWorkers()
+        // Without a probe nobody has waited for the reload, which must not find what follows.
+        try await site.nginx.waitForWorker(insteadOf: workers)
         let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
         let last = try #require(lines.lastIndex { $0.contains(" renameat ") }) + 1
 
@@ -38,7 +40,9 @@ struct ServerRollbackTests {
     }
 
     /// A target of the echo connector whose command ends NGINX and fails, which its rollback command starts.
-    private func deadly(rollback: (PrivateNGINX) -> String) async throws -> (FaultSite, PrivateNGINX) {
+    private func deadly(
+        timeout: Int, rollback: (PrivateNGINX) -> String
+    ) async throws -> (FaultSite, PrivateNGINX) {
         var site = try await FaultSite()
         let serving = try site.site.command.pki.issue("first.example.com")
         let nginx = try await PrivateNGINX(serving: serving, isCombined: false)
@@ -48,7 +52,7 @@ struct ServerRollbackTests {
             to: "restart", mode: 0o755)
         site.site.manifest.targets[0].config["run"] = "[\(script)]"
         site.site.manifest.targets[0].config["rollback"] = "[\(rollback(nginx))]"
-        site.site.manifest.targets[0].probe = "{ address: \"\(nginx.address)\", timeout: 2 }"
+        site.site.manifest.targets[0].probe = "{ address: \"\(nginx.address)\", timeout: \(timeout) }"
         site.site.manifest.grants[2] = "process.exec: [[\(script)], [\(rollback(nginx))]]"
         try site.site.command.write(manifest: site.site.manifest.text)
         try site.reset()
@@ -59,7 +63,7 @@ struct ServerRollbackTests {
         "A server that died in a failed deployment is started by the rollback command, because the probe says it is dead"
     )
     func started() async throws {
-        let (site, nginx) = try await deadly { $0.words }
+        let (site, nginx) = try await deadly(timeout: 6) { $0.words }
         let serving = try await nginx.served()
         let outcome = try await site.site.command.run("apply", "--json")
         #expect(outcome.code == 1, "\(outcome)")
@@ -73,7 +77,7 @@ struct ServerRollbackTests {
 
     @Test("A rollback after which something else is served than before is loud, and stays to be tried again")
     func staysDead() async throws {
-        let (site, nginx) = try await deadly { _ in "/bin/true" }
+        let (site, nginx) = try await deadly(timeout: 2) { _ in "/bin/true" }
         defer { withExtendedLifetime(nginx) {} }
         let outcome = try await site.site.command.run("apply", "--json")
         #expect(outcome.code == 1, "\(outcome)")

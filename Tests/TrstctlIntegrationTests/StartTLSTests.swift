@@ -33,7 +33,7 @@ struct StartTLSTests {
             echo.manifest.targets[0].config.merge(config) { $1 }
             echo.manifest.targets[0].probe =
                 "{ address: \"\(address)\", server_name: www.example.com, start_tls: \(name), "
-                + "timeout: \(isReloaded ? 60 : 1) }"
+                + "timeout: \(isReloaded ? 60 : 5) }"
             let live = echo.command.scratch.file("live")
             echo.manifest.grants = [
                 "fs.read: [\(live)/, \(dovecot.pem)]", "fs.write: [\(live)/, \(dovecot.pem)]",

@@ -50,6 +50,9 @@ final class FrameMemoryTests {
     @Test("Memory that is only freed can be seen to hold what it held")
     func control() throws {
         let base = try #require(malloc(Self.size))
+        // What is the last of a heap that is empty otherwise goes back to the kernel with the heap.
+        let behind = try #require(malloc(Self.size))
+        defer { free(behind) }
         (base + 60_000).copyMemory(from: Self.marker, byteCount: Self.marker.count)
         free(base)
         #expect(try isMarked(base))

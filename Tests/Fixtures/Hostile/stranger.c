@@ -17,7 +17,11 @@ int main(int count, char **words) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(address.sun_path, sizeof address.sun_path, "%s", words[2]);
     int connection = socket(AF_UNIX, SOCK_STREAM, 0);
-    if (connect(connection, (struct sockaddr *)&address, sizeof address)) return 4;
+    // What is bound is not yet listening.
+    for (int tries = 0; connect(connection, (struct sockaddr *)&address, sizeof address); tries++) {
+        if (errno != ECONNREFUSED || tries == 10000) return 4;
+        usleep(1000);
+    }
     // Half a frame, so that one who reads it waits for the rest.
     send(connection, "\0\0\0\x10", 4, MSG_NOSIGNAL);
     // One who is not sent away does not wait forever.

@@ -13,8 +13,9 @@ struct HostileRunTests {
     @Test("R15: a connector that hangs in Apply after its first write is given up, and the journal puts the file back")
     func hangsAfterWriting() async throws {
         let bench = try HostileBench()
+        // Also for the healthy connector.
         let entry = HostileCase(
-            "R15", "never-applies", .failed(.apply, "timeout"), options: { $0.callTimeouts.apply = 500 })
+            "R15", "never-applies", .failed(.apply, "timeout"), options: { $0.callTimeouts.apply = 5_000 })
         let before = try FileStamp(bench.badPath)
         let report = try await bench.host(entry).apply([])
         let target = try #require(report.targets.first)

@@ -103,6 +103,8 @@ struct SessionLifecycleTests {
             request.timeouts.patience = 100
         }
         try #require(kill(session.processID, SIGSTOP) == 0)
+        // One that has not stopped yet can still be ended by SIGTERM.
+        #expect(await ProcessList.settles { !ProcessList.isAwake(session.processID) })
         #expect(await session.stop() == .signalled(SIGKILL))
         try await bench.expectAllWell()
     }

@@ -75,7 +75,10 @@ struct SessionViolationTests {
     @Test("A call that is never answered ends at its deadline, and the session can still be stopped")
     func neverAnswers() async throws {
         let bench = try SessionBench()
-        let session = try await bench.start("mute") { $0.timeouts.grace = 100 }
+        let session = try await bench.start("mute") { request in
+            request.timeouts.grace = 100
+            request.timeouts.patience = 60_000
+        }
         let error = await #expect(throws: SessionError.self) { try await session.ping(200) }
         #expect(error?.code == .timeout)
         #expect(await session.stop() == .signalled(15))
