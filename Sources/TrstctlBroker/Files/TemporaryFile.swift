@@ -16,10 +16,11 @@ struct TemporaryFile: ~Copyable {
 
     /// Makes the file without a name (`O_TMPFILE`, open(2)); `link` gives it one.
     ///
+    /// Nil when the file system cannot, or for another reason that making it with a name would tell.
+    ///
     /// - Parameters:
     ///   - directory: where.
     ///   - name: what it will be called.
-    /// - Returns: nil when the file system cannot, or for another reason that making it with a name would tell.
     init?(unnamedIn directory: borrowing GrantedDirectory, toBe name: Bytes) {
         do throws(EffectError) {
             descriptor = try directory.openFile(
@@ -88,6 +89,7 @@ struct TemporaryFile: ~Copyable {
     ///   - owner: nil leaves it to the host's user.
     ///   - mode: 0 to 0777.
     ///   - observer: for tests.
+    /// - Throws: what keeps it from being so.
     borrowing func fill(
         _ content: Bytes, _ owner: Wire.FileOwner?, _ mode: UInt32, _ observer: WriteObserver
     ) throws(EffectError) {

@@ -44,6 +44,7 @@ package final class DeploymentJournal: Sendable {
     /// - Parameters:
     ///   - change: of one file.
     ///   - directory: the one that holds it.
+    /// - Returns: what to settle.
     /// - Throws: also when another deployment of this run changes the same file.
     func announce(
         _ change: FileChange, in directory: borrowing GrantedDirectory

@@ -77,6 +77,7 @@ struct FileJournal: Sendable {
     /// - Parameters:
     ///   - ticket: which file.
     ///   - directory: the one that holds it: where its path leads, or `version(of:)`.
+    /// - Returns: what was kept, now or earlier.
     /// - Throws: `limit` or `tooLarge` when it could not be put back; then it must not be changed.
     mutating func keep(
         _ ticket: FileTicket, in directory: borrowing GrantedDirectory

@@ -11,8 +11,8 @@ extension RunningConnector {
         if let turn = await turns.take() { return turn }
         throw SessionError(
             .timeout, connector: session.name,
-            message: "answers no more: \(CallTurns.patience) of its calls in a row had no answer in time, so this one was "
-                + "not made")
+            message: "answers no more: \(CallTurns.patience) of its calls in a row had no answer in time, so this one "
+                + "was not made")
     }
 
     /// Makes one of the host's calls for a target.
