@@ -138,6 +138,53 @@ struct FileWritingTests {
         #expect(directory.content("in/a") == (stop == .renamed ? "new" : "old"))
     }
 
+    @Test("Nothing has a name before what was announced is durable; when that fails, nothing has changed")
+    func namesLate() throws {
+        try directory.file("in/a", "old", mode: 0o644)
+        let ticket = try ticket(.writeFile(try AbsolutePath(directory["in/a"])), below: directory["in"])
+        var steps: Set<WriteStep> = []
+        var seen: [Set<WriteStep>] = []
+        let failure = EffectError(.noSpace, object: "x", "injected")
+        for isDurable in [false, true] {
+            steps = []
+            let write = { () throws(EffectError) in
+                try FileWriting.write(
+                    ticket, "new",
+                    observer: { step, _ throws(EffectError) in
+                        #expect(step != .named || isDurable)
+                        steps.insert(step)
+                    },
+                    once: { () throws(EffectError) in
+                        #expect((try? directory.names(in: "in")) == ["a"])
+                        seen.append(steps)
+                        if !isDurable { throw failure }
+                    })
+            }
+            if isDurable { try write() } else { #expect(throws: failure) { try write() } }
+            #expect(directory.content("in/a") == (isDurable ? "new" : "old"))
+            #expect(try directory.names(in: "in") == ["a"])
+        }
+        // In a file without a name the content is there by then, so that the disk can have begun with it.
+        #expect(seen == [[.created, .written, .owned, .permitted], [.created, .written, .owned, .permitted]])
+    }
+
+    @Test("What has the temporary file's name is removed, and neither opened nor followed")
+    func namedAlready() throws {
+        try directory.file("canary", "canary")
+        let path = try AbsolutePath(directory["in/a"])
+        let name = try TemporaryFile.name(for: path)
+        let obstructed = "in/" + String(decoding: name.array, as: UTF8.self)
+        let ticket = try ticket(.writeFile(path), below: directory["in"])
+        for obstacle in ["link", "file"] {
+            if obstacle == "link" { try directory.link(obstructed, to: directory["canary"]) }
+            if obstacle == "file" { try directory.file(obstructed, "x") }
+            try FileWriting.write(ticket, Bytes(obstacle), through: name)
+            #expect(directory.content("in/a") == obstacle)
+            #expect(try directory.names(in: "in") == ["a"])
+            #expect(directory.content("canary") == "canary")
+        }
+    }
+
     @Test("A target that turns into a directory during the write is not followed, and nothing is left")
     func turnsIntoDirectory() throws {
         let ticket = try ticket(.writeFile(try AbsolutePath(directory["in/a"])), below: directory["in"])

@@ -9,7 +9,6 @@ struct SealedCopy: ~Copyable {
     let descriptor: OwnedDescriptor
     let digest: SHA256Digest
     let size: Int64
-    private static let bufferSize = 256 << 10
 
     /// Copies what a descriptor is open on, whatever its offset.
     init(_ source: Int32, name: String, limit: Int64, patience: Int64) throws(Stop) {
@@ -18,12 +17,12 @@ struct SealedCopy: ~Copyable {
             try Stop.when { () throws(SystemError) in
                 try retryingInterrupts("memfd_create") { trstctl_memfd_create(name) }
             })
-        var hash = SHA256()
         var total: Int64 = 0
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: SealedCopy.bufferSize, alignment: 4096)
-        defer { buffer.deallocate() }
+        let pieces = HashedPieces()
+        defer { pieces.abandon() }
         while true {
-            let room = Int(min(Int64(SealedCopy.bufferSize), limit - total + 1))
+            let buffer = pieces.next()
+            let room = Int(min(Int64(buffer.count), limit - total + 1))
             let count = try Stop.when { () throws(SystemError) in
                 try retryingInterrupts("read") {
                     pread(source, buffer.baseAddress, room, off_t(total))
@@ -33,13 +32,12 @@ struct SealedCopy: ~Copyable {
             total += Int64(count)
             guard !deadline.hasPassed else { throw Stop(.tooSlow(milliseconds: patience)) }
             guard total <= limit else { throw Stop(.tooLarge(limit: limit)) }
-            let piece = UnsafeRawBufferPointer(rebasing: buffer[..<count])
             // The same bytes, in the host's own memory, go into the digest and into the copy.
-            hash.update(piece)
-            try SealedCopy.writeAll(piece, to: copy)
+            pieces.give(count)
+            try SealedCopy.writeAll(UnsafeRawBufferPointer(rebasing: buffer[..<count]), to: copy)
         }
         try SealedCopy.seal(copy, size: total)
-        guard let bytes = hash.finalize(), let digest = SHA256Digest(bytes: bytes) else {
+        guard let bytes = pieces.finish(), let digest = SHA256Digest(bytes: bytes) else {
             throw Stop(.failed(SystemError(stage: "SHA-256", errno: EIO)))
         }
         descriptor = copy

@@ -105,12 +105,16 @@ func ticket(_ operation: TrstctlPolicy.Operation, below directory: String) throw
 extension FileWriting {
     /// One write, made durable.
     static func write(
-        _ ticket: FileTicket, _ content: Bytes, observer: WriteObserver = { _, _ throws(EffectError) in }
+        _ ticket: FileTicket, _ content: Bytes, through name: Bytes? = nil,
+        observer: WriteObserver = { _, _ throws(EffectError) in },
+        once durable: () throws(EffectError) -> Void = { () throws(EffectError) in }
     ) throws(EffectError) {
         var unsynced = UnsyncedDirectories()
+        let temporary: Bytes
+        if let name { temporary = name } else { temporary = try TemporaryFile.name(for: ticket.path) }
         try write(
-            ticket, FileReplacement(content: content), through: try TemporaryFile.name(for: ticket.path),
-            into: &unsynced, observer: observer)
+            ticket, FileReplacement(content: content), through: temporary, into: &unsynced, once: durable,
+            observer: observer)
         try unsynced.synchronise()
     }
 

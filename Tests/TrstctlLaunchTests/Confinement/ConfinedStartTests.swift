@@ -9,7 +9,7 @@ import TrstctlWire
 
 @testable import TrstctlLaunch
 
-@Suite("Starts under the whole confinement")
+@Suite("Starts under the whole confinement", .trimmedMemory)
 struct ConfinedStartTests {
     @Test(
         "200 of 200 starts succeed, for a static and for a dynamic C program",
