@@ -90,7 +90,8 @@ struct VersionedCommandTests {
             try #require(made.count == 3, "\(before)")
             for index in made {
                 // One without a name is called by its number.
-                let call = before[index] == "create ." ? before[index...].first { $0.hasPrefix("write #") } : before[index]
+                let isNamed = before[index] != "create ."
+                let call = isNamed ? before[index] : before[index...].first { $0.hasPrefix("write #") }
                 let name = try #require(call?.split(separator: " ").last)
                 #expect(before[index...].contains("fsync \(name)"), "\(before)")
             }
