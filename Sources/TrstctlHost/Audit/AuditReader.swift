@@ -53,23 +53,44 @@ final class AuditReader {
 
     /// Opens all files, the oldest first, at one moment: a run that moves them aside meanwhile waits for it.
     ///
+    /// - Parameters:
+    ///   - directory: of the log.
+    ///   - observer: for tests, called with the name of each older file before it is opened.
+    /// - Returns: those that there are.
     /// - Throws: `StateError` when one cannot be opened.
-    static func open(_ directory: String) throws(StateError) -> [AuditReader] {
+    static func open(
+        _ directory: String, observer: (String) -> Void = { _ in }
+    ) throws(StateError) -> [AuditReader] {
         let path = directory + "/" + AuditLog.name
-        // Between two names of a file there is a moment with none, and then another file.
+        let older = (1...AuditLog.olderFiles).reversed().map { "\(path).\($0)" }
         for _ in 0..<100 {
             let current = try AuditReader(path)
             if let current { flock(current.file.raw, LOCK_SH) }
             defer { if let current { flock(current.file.raw, LOCK_UN) } }
-            var files: [AuditReader] = []
-            for index in (1...AuditLog.olderFiles).reversed() {
-                if let older = try AuditReader("\(path).\(index)") { files.append(older) }
+            var files: [AuditReader?] = []
+            for path in older {
+                observer(path)
+                files.append(try AuditReader(path))
             }
-            let last = try AuditReader(path)
-            guard last?.status.st_ino == current?.status.st_ino else { continue }
-            return files + [current].compactMap(\.self)
+            files.append(current)
+            // Between two names of a file there is a moment with none, in which there is nothing to lock. A file never gets
+            // back a name that it had, so those that have theirs still, all of them, had them at one moment.
+            guard zip(older + [path], files).allSatisfy({ $1?.isStill(at: $0) ?? isAbsent($0) }) else { continue }
+            return files.compactMap(\.self)
         }
         throw StateError(description: "\(path) is another file again and again\n  next: see what replaces it")
+    }
+
+    /// Whether nothing has this name.
+    private static func isAbsent(_ path: String) -> Bool {
+        var found = stat()
+        return lstat(path, &found) != 0
+    }
+
+    /// Whether the file has this name; as long as it is open here no other one gets its number.
+    private func isStill(at path: String) -> Bool {
+        var found = stat()
+        return lstat(path, &found) == 0 && found.st_ino == status.st_ino && found.st_dev == status.st_dev
     }
 
     /// Opens a file; nil when there is none.

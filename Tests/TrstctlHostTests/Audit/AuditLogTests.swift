@@ -187,6 +187,21 @@ struct AuditLogTests {
         let isReached = Mutex(false)
     }
 
+    @Test func `A reader for whom the log has no file at the beginning and at the end misses none in between`() throws {
+        let path = "\(scratch.path)/\(AuditLog.name)"
+        try scratch.write("a", to: "\(AuditLog.name).2")
+        try scratch.write("b", to: "\(AuditLog.name).1")
+        var isMoved = false
+        let files = try AuditReader.open(scratch.path) { name in
+            guard name == "\(path).1", !isMoved else { return }
+            isMoved = true
+            rename("\(path).2", "\(path).3")
+            rename("\(path).1", "\(path).2")
+            #expect(FileManager.default.createFile(atPath: "\(path).1", contents: Data("c".utf8)))
+        }
+        #expect(try files.map { try String(decoding: $0.content(), as: UTF8.self) } == ["a", "b", "c"])
+    }
+
     @Test func `A reader that meets a rotation sees every line once`() async throws {
         var calls = AuditFile.Calls()
         calls.sync = { _ in 0 }
