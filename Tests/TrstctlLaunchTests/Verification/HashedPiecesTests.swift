@@ -5,7 +5,7 @@ import TrstctlSystem
 
 @testable import TrstctlLaunch
 
-@Suite("Hashing while copying")
+@Suite("Hashing while copying", .timeLimit(.minutes(1)))
 struct HashedPiecesTests {
     @Test(
         "The digest is that of all pieces in their order, however many and how long they are",
