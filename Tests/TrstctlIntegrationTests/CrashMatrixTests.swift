@@ -17,16 +17,7 @@ struct CrashMatrixTests {
         "An apply that is killed at any system call of the write path ends with one of the pairs",
         arguments: FaultSite.Layout.allCases)
     func kills(_ layout: FaultSite.Layout) async throws {
-        let site = try await FaultSite(layout: layout)
-        let faults = try await plan(["apply"], site, Fault.kills)
-        var ends: Set<String> = []
-        for fault in faults {
-            try site.reset()
-            let outcome = try await site.run(["apply"], fault)
-            #expect(outcome.code == -1, "\(fault): was not killed: \(outcome)")
-            ends.insert(try await settle(site, fault))
-        }
-        #expect(ends == ["old", "new"], "\(faults.count) runs")
+        _ = try await killEverywhere(try await FaultSite(layout: layout))
     }
 
     @Test(
@@ -35,8 +26,13 @@ struct CrashMatrixTests {
     func killsWithNames(_ lack: String) async throws {
         var site = try await FaultSite()
         site.lack = lack
-        let faults = try await plan(["apply"], site, Fault.kills)
+        let faults = try await killEverywhere(site)
         #expect(faults.contains { $0.name == "create temporary" })
+    }
+
+    /// Kills an apply at each of its calls.
+    private func killEverywhere(_ site: FaultSite) async throws -> [Fault] {
+        let faults = try await plan(["apply"], site, Fault.kills)
         var ends: Set<String> = []
         for fault in faults {
             try site.reset()
@@ -45,6 +41,7 @@ struct CrashMatrixTests {
             ends.insert(try await settle(site, fault))
         }
         #expect(ends == ["old", "new"], "\(faults.count) runs")
+        return faults
     }
 
     @Test(
