@@ -16,7 +16,8 @@ struct FileReplacement: Sendable {
     func mode(replacing existing: FileAttributes?) -> UInt32 { (mode ?? existing?.mode ?? 0o600) & 0o777 }
 }
 
-/// The steps of a write after the temporary file exists, with a name from `named` on where the file system can; tests stop at each of them.
+/// The steps of a write after the temporary file exists, with a name from `named` on where the file system can; tests
+/// stop at each of them.
 enum WriteStep: Hashable, CaseIterable, Sendable {
     case created
     case written

@@ -21,8 +21,6 @@ struct GrantedDirectory: ~Copyable {
     /// The name of the file in the directory.
     let leaf: Bytes
     let path: AbsolutePath
-    /// Which directory this is, whatever its name.
-    let identity: DirectoryIdentity
 
     static let resolution = UInt64(
         TRSTCTL_RESOLVE_BENEATH | TRSTCTL_RESOLVE_NO_SYMLINKS | TRSTCTL_RESOLVE_NO_MAGICLINKS
@@ -37,14 +35,11 @@ struct GrantedDirectory: ~Copyable {
         }
         let path = ticket.path
         let flags = (use == .change ? O_RDONLY : Int32(TRSTCTL_O_PATH)) | O_DIRECTORY
-        let opened: OwnedDescriptor
         do throws(EffectError) {
-            opened = try openGranted(ticket.root, below: Array(ticket.relative.dropLast()), flags: flags, path)
+            descriptor = try openGranted(ticket.root, below: Array(ticket.relative.dropLast()), flags: flags, path)
         } catch {
             throw error.code == .notFound ? .noParent(path) : error
         }
-        identity = try DirectoryIdentity(opened.raw, path)
-        descriptor = opened
         self.leaf = leaf
         self.path = path
     }
@@ -58,14 +53,11 @@ struct GrantedDirectory: ~Copyable {
     /// - Throws: when there is no descriptor left.
     init(version: SharedDescriptor, leaf: Bytes, path: AbsolutePath) throws(EffectError) {
         let raw = version.raw
-        let opened: OwnedDescriptor
         do throws(SystemError) {
-            opened = OwnedDescriptor(try retryingInterrupts("fcntl") { fcntl(raw, F_DUPFD_CLOEXEC, 3) })
+            descriptor = OwnedDescriptor(try retryingInterrupts("fcntl") { fcntl(raw, F_DUPFD_CLOEXEC, 3) })
         } catch {
             throw .file("cannot open the directory of", path, errno: error.errno)
         }
-        identity = try DirectoryIdentity(opened.raw, path)
-        descriptor = opened
         self.leaf = leaf
         self.path = path
     }

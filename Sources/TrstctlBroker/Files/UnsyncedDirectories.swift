@@ -29,17 +29,12 @@ struct UnsyncedDirectories: Sendable {
 
     /// Notes a directory; or makes it durable at once, when there are many.
     mutating func add(_ directory: borrowing GrantedDirectory) throws(EffectError) {
-        try add(directory.descriptor, directory.identity, directory.path)
+        try add(directory.descriptor, directory.path)
     }
 
     /// Notes an open directory; the path is for errors.
     mutating func add(_ directory: borrowing OwnedDescriptor, _ path: AbsolutePath) throws(EffectError) {
-        try add(directory, try DirectoryIdentity(directory.raw, path), path)
-    }
-
-    private mutating func add(
-        _ directory: borrowing OwnedDescriptor, _ identity: DirectoryIdentity, _ path: AbsolutePath
-    ) throws(EffectError) {
+        let identity = try DirectoryIdentity(directory.raw, path)
         let change = shared.noteChange(identity)
         guard directories[identity] == nil else {
             directories[identity]?.change = change

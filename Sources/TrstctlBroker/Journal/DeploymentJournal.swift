@@ -50,7 +50,7 @@ package final class DeploymentJournal: Sendable {
         _ change: FileChange, in directory: borrowing GrantedDirectory
     ) throws(EffectError) -> Announcement {
         let path = change.ticket.path
-        try claim(directory.leaf, in: directory.identity, path)
+        try claim(directory.leaf, in: directory.descriptor.raw, path)
         do throws(SystemError) {
             return try state.withLock { state throws(SystemError) in
                 let file = try begun(&state)
@@ -58,7 +58,7 @@ package final class DeploymentJournal: Sendable {
                 return Announcement(file: file, position: position, path: path)
             }
         } catch {
-            throw notJournaled(path, error)
+            throw notChanged(path, error)
         }
     }
 
@@ -67,14 +67,17 @@ package final class DeploymentJournal: Sendable {
         do throws(SystemError) {
             try announced.file.synchronise(upTo: announced.position)
         } catch {
-            throw notJournaled(announced.path, error)
+            throw notChanged(announced.path, error)
         }
     }
 
-    private func notJournaled(_ path: AbsolutePath, _ error: SystemError) -> EffectError {
+    private func notChanged(_ path: AbsolutePath, _ error: SystemError) -> EffectError {
+        notJournaled(path, "what \(path) was cannot be journaled, so it is not changed", error)
+    }
+
+    private func notJournaled(_ path: AbsolutePath, _ consequence: String, _ error: SystemError) -> EffectError {
         EffectError(
-            error.isWantOfSpace ? .noSpace : .system, object: path.description,
-            "what \(path) was cannot be journaled, so it is not changed: \(error)",
+            error.isWantOfSpace ? .noSpace : .system, object: path.description, "\(consequence): \(error)",
             fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
     }
 
@@ -99,10 +102,7 @@ package final class DeploymentJournal: Sendable {
             }
             try file.synchronise(upTo: position)
         } catch {
-            throw EffectError(
-                error.isWantOfSpace ? .noSpace : .system, object: link.description,
-                "a version of \(link) cannot be journaled, so it is not made: \(error)",
-                fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
+            throw notJournaled(link, "a version of \(link) cannot be journaled, so it is not made", error)
         }
     }
 
@@ -118,10 +118,8 @@ package final class DeploymentJournal: Sendable {
                 _ = try begun(&state).append(JournalRecord.change(id, change))
             }
         } catch {
-            throw EffectError(
-                error.isWantOfSpace ? .noSpace : .system, object: change.ticket.path.description,
-                "what \(change.ticket.path) will be cannot be journaled, so it is not changed: \(error)",
-                fix: error.isWantOfSpace ? "free space: df -h \(run.path)" : "")
+            let path = change.ticket.path
+            throw notJournaled(path, "what \(path) will be cannot be journaled, so it is not changed", error)
         }
     }
 
@@ -177,12 +175,9 @@ package final class DeploymentJournal: Sendable {
         return file
     }
 
-    private func claim(_ name: Bytes, in directory: Int32, _ path: AbsolutePath) throws(EffectError) {
-        try claim(name, in: try DirectoryIdentity(directory, path), path)
-    }
-
     /// Two deployments must not change one file: neither could be undone alone.
-    private func claim(_ name: Bytes, in place: DirectoryIdentity, _ path: AbsolutePath) throws(EffectError) {
+    private func claim(_ name: Bytes, in directory: Int32, _ path: AbsolutePath) throws(EffectError) {
+        let place = try DirectoryIdentity(directory, path)
         guard let owner = run.claim(name, in: place, for: id, target: header.target) else { return }
         throw EffectError(
             .exists, object: path.description,

@@ -78,19 +78,12 @@ extension BrokerScope {
         let entry = try journal.keep(ticket, in: place)
         let mode = replacement.mode ?? entry.after?.mode ?? 0o600
         try SecretSource.checkMode(replacement.content, mode, ticket.path)
-        try FileWriting.checkOwner(
-            replacement, over: entry.after, before: entry.before, in: place)
+        try FileWriting.checkOwner(replacement, over: entry.after, before: entry.before, in: place)
         let durable = try announce(entry, to: replacement.content, in: place, &journal)
         journal.note(intended: replacement.content, for: ticket.path)
-        let before: FileAttributes?
-        let after: FileAttributes
-        if let version = try stage(entry, in: &journal) {
-            (before, after) = try FileWriting.write(
-                ticket, replacement, through: entry.temporary, in: version, into: &journal.unsynced)
-        } else {
-            (before, after) = try FileWriting.write(
-                in: place, replacement, through: entry.temporary, into: &journal.unsynced, once: durable)
-        }
+        let target = try changed(place, of: entry, in: &journal)
+        let (before, after) = try FileWriting.write(
+            in: target, replacement, through: entry.temporary, into: &journal.unsynced, once: durable)
         journal.note(
             ticket.path,
             FileState(
@@ -113,8 +106,7 @@ extension BrokerScope {
         let entry = try journal.keep(ticket, in: place)
         let present = entry.after
         try SecretSource.checkMode(replacement.content, replacement.mode ?? present?.mode ?? 0o600, ticket.path)
-        try FileWriting.checkOwner(
-            replacement, over: present, before: entry.before, in: place)
+        try FileWriting.checkOwner(replacement, over: present, before: entry.before, in: place)
         journal.note(
             ticket.path,
             FileState(
@@ -148,11 +140,7 @@ extension BrokerScope {
             if rights != .recording {
                 // What is not there needs no place in the durable journal.
                 if entry.after != nil { try announce(entry, to: nil, in: place, &journal)() }
-                if let version = try stage(entry, in: &journal) {
-                    try FileWriting.remove(ticket, in: version, into: &journal.unsynced)
-                } else {
-                    try FileWriting.remove(in: place, into: &journal.unsynced)
-                }
+                try FileWriting.remove(in: try changed(place, of: entry, in: &journal), into: &journal.unsynced)
             }
         } catch {
             // A file that never was takes no place among those that were changed.
@@ -165,6 +153,14 @@ extension BrokerScope {
     /// The directory in which a file is found, opened once for all that is done to it there.
     private func place(of ticket: FileTicket, in journal: inout FileJournal) throws(EffectError) -> GrantedDirectory {
         try FileWriting.directory(ticket, try journal.version(of: ticket.path))
+    }
+
+    /// The directory in which a file is changed: the one in which it is found, or a copy of that which nobody sees yet.
+    private func changed(
+        _ place: consuming GrantedDirectory, of entry: FileJournal.Entry, in journal: inout FileJournal
+    ) throws(EffectError) -> GrantedDirectory {
+        guard let version = try stage(entry, in: &journal) else { return place }
+        return try FileWriting.directory(entry.ticket, version)
     }
 
     /// Notes what a file was in the durable journal.
@@ -185,16 +181,17 @@ extension BrokerScope {
             }
             change.after = digest
         }
-        var announced: DeploymentJournal.Announcement?
+        let durable: () throws(EffectError) -> Void
         if entry.isVersioned {
             try deployment.willChangeVersion(change)
+            durable = { () throws(EffectError) in }
         } else {
-            announced = try deployment.announce(change, in: place)
+            let announced = try deployment.announce(change, in: place)
+            durable = { () throws(EffectError) in try deployment.settle(announced) }
         }
         // What is journaled later is not durable before this.
         journal.noteJournaled(entry.ticket.path)
-        guard let announcement = announced else { return { () throws(EffectError) in } }
-        return { () throws(EffectError) in try deployment.settle(announcement) }
+        return durable
     }
 
     /// The file's place in the plan; nil when the disk says what it is.

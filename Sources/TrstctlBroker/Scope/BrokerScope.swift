@@ -45,7 +45,7 @@ package final class BrokerScope: Sendable {
     ///   - deployment: the durable journal of the changes.
     ///   - proxy: what requests to public peers go through.
     ///   - layout: how the target's files lie, when they become visible together.
-    ///   - network: for tests.
+    ///   - network: the same for all scopes of a connector.
     ///   - observer: told of every record as it is made, for the audit; not of those above `ScopeLimits.records`.
     package init(
         rights: ScopeRights, grants: GrantSet, declared: GrantSet? = nil, plugin: String? = nil,

@@ -75,22 +75,17 @@ final class AuditReader {
             files.append(current)
             // Between two names of a file there is a moment with none, in which there is nothing to lock. A file never gets
             // back a name that it had, so those that have theirs still, all of them, had them at one moment.
-            guard zip(older + [path], files).allSatisfy({ $1?.isStill(at: $0) ?? isAbsent($0) }) else { continue }
+            guard zip(older + [path], files).allSatisfy({ isStill($1, at: $0) }) else { continue }
             return files.compactMap(\.self)
         }
         throw StateError(description: "\(path) is another file again and again\n  next: see what replaces it")
     }
 
-    /// Whether nothing has this name.
-    private static func isAbsent(_ path: String) -> Bool {
+    /// Whether the file has this name, or nothing has it; as long as one is open here no other one gets its number.
+    private static func isStill(_ file: AuditReader?, at path: String) -> Bool {
         var found = stat()
-        return lstat(path, &found) != 0
-    }
-
-    /// Whether the file has this name; as long as it is open here no other one gets its number.
-    private func isStill(at path: String) -> Bool {
-        var found = stat()
-        return lstat(path, &found) == 0 && found.st_ino == status.st_ino && found.st_dev == status.st_dev
+        guard lstat(path, &found) == 0 else { return file == nil }
+        return found.st_ino == file?.status.st_ino && found.st_dev == file?.status.st_dev
     }
 
     /// Opens a file; nil when there is none.

@@ -20,7 +20,10 @@ struct TextEdits {
 
     /// Replaces what stands between two positions.
     mutating func replace(_ start: YAMLPosition, _ end: YAMLPosition, with replacement: String) {
-        let from = offset(start)
+        replace(offset(start), end, with: replacement)
+    }
+
+    private mutating func replace(_ from: Int, _ end: YAMLPosition, with replacement: String) {
         edits.append((from..<max(from, offset(end)), Array(replacement.utf8)))
     }
 
@@ -28,7 +31,7 @@ struct TextEdits {
     mutating func replaceWithBlanks(before start: YAMLPosition, _ end: YAMLPosition, with replacement: String) {
         var from = offset(start)
         while from > 0, [0x20, 0x09].contains(text[from - 1]) { from -= 1 }
-        edits.append((from..<max(from, offset(end)), Array(replacement.utf8)))
+        replace(from, end, with: replacement)
     }
 
     /// Puts a text in front of a position.

@@ -9,7 +9,7 @@ import TrstctlWire
 
 @testable import TrstctlLaunch
 
-@Suite("Starts under the whole confinement", .trimmedMemory)
+@Suite("Starts under the whole confinement")
 struct ConfinedStartTests {
     @Test(
         "200 of 200 starts succeed, for a static and for a dynamic C program",

@@ -9,7 +9,7 @@ import TrstctlWire
 
 @testable import TrstctlLaunch
 
-@Suite("Connectors in other languages", .trimmedMemory)
+@Suite("Connectors in other languages")
 struct LanguageTests {
     @Test("200 of 200 sessions start, answer and end under every layer", arguments: ConnectorBuild.allCases)
     func starts(build: ConnectorBuild) async throws {

@@ -11,7 +11,7 @@ import TrstctlWire
 @testable import TrstctlLaunch
 
 /// How sessions begin and end, many times and at awkward moments: nothing is left, whatever happens.
-@Suite("Life of sessions", .ownThreads, .trimmedMemory)
+@Suite("Life of sessions", .ownThreads)
 struct SessionLifecycleTests {
     @Test("200 starts and stops leave no zombie, no descriptor and no directory")
     func manyCycles() async throws {

@@ -12,7 +12,7 @@ import TrstctlTestSupport
 /// Somebody who puts other bytes in the place of a pinned connector while it is started again and again.
 ///
 /// `TRSTCTL_SOAK_SWAP` is the number of starts of all attackers together: 2,000 in the tests, 100,000 in the soak.
-@Suite("Swapped connectors", .ownThreads, .trimmedMemory)
+@Suite("Swapped connectors", .ownThreads)
 struct SwapTests {
     /// How the bytes are changed.
     enum Attack: String, CaseIterable, Sendable {
