@@ -5,9 +5,12 @@ package struct SHA256: ~Copyable {
     private let context: OpaquePointer?
     private var isSound: Bool
 
+    /// Looked up once: each use of what `EVP_sha256()` returns is another look-up (EVP_DigestInit(3), fetching).
+    nonisolated(unsafe) private static let algorithm = EVP_MD_fetch(nil, "SHA256", nil)
+
     package init() {
         context = EVP_MD_CTX_new()
-        isSound = EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1
+        isSound = EVP_DigestInit_ex(context, SHA256.algorithm, nil) == 1
     }
 
     deinit {

@@ -71,7 +71,8 @@ package struct Bytes: Sendable {
 
     /// The UTF-8 bytes of a text.
     package init(_ text: String) {
-        self.init(Array(text.utf8))
+        var text = text
+        self = text.withUTF8 { Bytes(copying: UnsafeRawBufferPointer($0)) }
     }
 
     /// Takes over memory that malloc(3) returned; this value frees it.
@@ -138,11 +139,13 @@ extension Bytes: ExpressibleByArrayLiteral, ExpressibleByStringLiteral {
 extension Bytes {
     /// The bytes followed by a NUL, for a system call; a NUL among them would end the text there.
     package func withCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
-        (array + [0]).withUnsafeBufferPointer { buffer in
-            buffer.withMemoryRebound(to: CChar.self) { text in
-                guard let base = text.baseAddress else { fatalError("an array with an element has an address") }
-                return body(base)
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: count + 1) { text in
+            guard let base = text.baseAddress else { fatalError("room for a character has an address") }
+            withUnsafeBytes { bytes in
+                if let from = bytes.baseAddress { memcpy(base, from, bytes.count) }
             }
+            base[count] = 0
+            return body(base)
         }
     }
 }

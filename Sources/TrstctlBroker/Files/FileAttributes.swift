@@ -25,6 +25,10 @@ struct FileAttributes: Hashable, Sendable {
     init(checking descriptor: borrowing OwnedDescriptor, _ path: AbsolutePath) throws(EffectError) {
         var status = stat()
         guard fstat(descriptor.raw, &status) == 0 else { throw .file("cannot look at", path, errno: errno) }
+        try self.init(status, path)
+    }
+
+    fileprivate init(_ status: stat, _ path: AbsolutePath) throws(EffectError) {
         try FileAttributes.requireRegular(status, path)
         mode = status.st_mode & 0o7777
         uid = status.st_uid
@@ -33,7 +37,7 @@ struct FileAttributes: Hashable, Sendable {
         modified = Int64(status.st_mtim.tv_sec)
     }
 
-    fileprivate static func requireRegular(_ status: stat, _ path: AbsolutePath) throws(EffectError) {
+    private static func requireRegular(_ status: stat, _ path: AbsolutePath) throws(EffectError) {
         let kind: String
         switch status.st_mode & S_IFMT {
         case S_IFREG:
@@ -68,11 +72,13 @@ extension GrantedDirectory {
         }
     }
 
-    /// Whether there is a file that may be opened; one system call, where `inspect` takes three, and what is mounted over
-    /// the name is found by the opening.
+    /// Looks at the file; nil when there is none.
+    ///
+    /// One system call, where `inspect` takes three. It does not see whether something is mounted over the name: that is
+    /// found when the file is opened (openat2(2), `EXDEV`) or replaced (rename(2), `EBUSY`).
     ///
     /// - Throws: for everything that must not even be opened.
-    private borrowing func isOpenable() throws(EffectError) -> Bool {
+    borrowing func look() throws(EffectError) -> FileAttributes? {
         var status = stat()
         let raw = descriptor.raw
         let (result, error) = leaf.withCString {
@@ -80,15 +86,14 @@ extension GrantedDirectory {
         }
         guard result == 0 else {
             guard error == ENOENT else { throw .file("cannot open", path, errno: error) }
-            return false
+            return nil
         }
-        try FileAttributes.requireRegular(status, path)
-        return true
+        return try FileAttributes(status, path)
     }
 
     /// Opens the file for reading, and checks again what was opened; nil when there is none.
     borrowing func openForReading() throws(EffectError) -> OpenedFile? {
-        guard try isOpenable() else { return nil }
+        guard try look() != nil else { return nil }
         // Never blocks on a pipe and never takes a terminal, should the file have been exchanged since.
         let file = try openFile(leaf, flags: O_RDONLY | O_NONBLOCK | O_NOCTTY)
         return OpenedFile(attributes: try FileAttributes(checking: file, path), descriptor: file)

@@ -71,7 +71,7 @@ enum FileWriting {
         once durable: () throws(EffectError) -> Void = { () throws(EffectError) in },
         observer: WriteObserver = { _, _ throws(EffectError) in }
     ) throws(EffectError) -> (before: FileAttributes?, after: FileAttributes) {
-        let existing = try directory.replaceable()
+        let existing = try directory.replaceable(try directory.look())
         let fill = { (file: borrowing TemporaryFile) throws(EffectError) in
             try file.fill(
                 replacement.content, replacement.owner ?? existing?.owner, replacement.mode(replacing: existing),
@@ -133,7 +133,9 @@ enum FileWriting {
     static func remove(
         in directory: borrowing GrantedDirectory, into unsynced: inout UnsyncedDirectories
     ) throws(EffectError) {
-        guard try directory.replaceable() != nil else { throw .file("", directory.path, errno: ENOENT) }
+        guard try directory.replaceable(try directory.look()) != nil else {
+            throw .file("", directory.path, errno: ENOENT)
+        }
         let raw = directory.descriptor.raw
         let (result, error) = directory.leaf.withCString { (unlinkat(raw, $0, 0), errno) }
         guard result == 0 else { throw .file("cannot remove", directory.path, errno: error) }
@@ -147,7 +149,7 @@ enum FileWriting {
         _ ticket: FileTicket, in version: SharedDescriptor? = nil
     ) throws(EffectError) -> FileAttributes? {
         let directory = try directory(ticket, version)
-        let existing = try directory.replaceable()
+        let existing = try directory.replaceable(try directory.inspect())
         // A version is replaced as a whole, so its own directory needs not be writable.
         guard version == nil else { return existing }
         guard faccessat(directory.descriptor.raw, ".", W_OK | X_OK, AT_EACCESS) == 0 else {
@@ -204,11 +206,10 @@ extension FileAttributes {
 }
 
 extension GrantedDirectory {
-    /// Looks at what is there and refuses what must not be replaced; nil when there is nothing.
-    fileprivate borrowing func replaceable() throws(EffectError) -> FileAttributes? {
-        guard let existing = try inspect() else { return nil }
-        guard existing.mode & 0o7000 == 0 else { throw .privilegedFile(path) }
-        return existing
+    /// What is there, unless it must not be replaced.
+    fileprivate borrowing func replaceable(_ existing: FileAttributes?) throws(EffectError) -> FileAttributes? {
+        guard let existing, existing.mode & 0o7000 != 0 else { return existing }
+        throw .privilegedFile(path)
     }
 }
 

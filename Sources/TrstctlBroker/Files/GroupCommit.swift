@@ -17,6 +17,13 @@ final class GroupCommit: @unchecked Sendable {
     /// Whether a turn has failed.
     private var hasFailed = false
 
+    /// Whether somebody has a turn now.
+    var isUnderWay: Bool {
+        lock.lock()
+        defer { lock.unlock() }
+        return isRunning
+    }
+
     /// Returns when everything up to a position is durable.
     ///
     /// - Parameters:

@@ -35,7 +35,7 @@ package final class DeploymentJournal: Sendable {
     /// A record on its way to the disk.
     struct Announcement: Sendable {
         fileprivate let file: JournalFile
-        fileprivate let position: Int64
+        fileprivate let records: Range<Int64>
         fileprivate let path: AbsolutePath
     }
 
@@ -52,11 +52,9 @@ package final class DeploymentJournal: Sendable {
         let path = change.ticket.path
         try claim(directory.leaf, in: directory.descriptor.raw, path)
         do throws(SystemError) {
-            return try state.withLock { state throws(SystemError) in
-                let file = try begun(&state)
-                let position = try file.append(JournalRecord.change(id, change), isUrgent: true)
-                return Announcement(file: file, position: position, path: path)
-            }
+            let (file, records) = try append(JournalRecord.change(id, change))
+            file.beginWriteback(records)
+            return Announcement(file: file, records: records, path: path)
         } catch {
             throw notChanged(path, error)
         }
@@ -65,7 +63,7 @@ package final class DeploymentJournal: Sendable {
     /// Returns when what was announced is durable.
     func settle(_ announced: Announcement) throws(EffectError) {
         do throws(SystemError) {
-            try announced.file.synchronise(upTo: announced.position)
+            try announced.file.synchronise(upTo: announced.records.upperBound)
         } catch {
             throw notChanged(announced.path, error)
         }
@@ -96,11 +94,8 @@ package final class DeploymentJournal: Sendable {
         try claim(layout.leaf, in: opened.parent.raw, link)
         try claim(RunJournal.everything, in: source.raw, link)
         do throws(SystemError) {
-            let (file, position) = try state.withLock { state throws(SystemError) in
-                let file = try begun(&state)
-                return (file, try file.append(JournalRecord.stage(id, version)))
-            }
-            try file.synchronise(upTo: position)
+            let (file, records) = try append(JournalRecord.stage(id, version))
+            try file.synchronise(upTo: records.upperBound)
         } catch {
             throw notJournaled(link, "a version of \(link) cannot be journaled, so it is not made", error)
         }
@@ -114,9 +109,7 @@ package final class DeploymentJournal: Sendable {
     /// Notes what a file of a version will be, which becomes durable with `settle`.
     func willChangeVersion(_ change: FileChange) throws(EffectError) {
         do throws(SystemError) {
-            try state.withLock { state throws(SystemError) in
-                _ = try begun(&state).append(JournalRecord.change(id, change))
-            }
+            _ = try append(JournalRecord.change(id, change))
         } catch {
             let path = change.ticket.path
             throw notJournaled(path, "what \(path) will be cannot be journaled, so it is not changed", error)
@@ -167,12 +160,16 @@ package final class DeploymentJournal: Sendable {
         run.close(id)
     }
 
-    private func begun(_ state: inout State) throws(SystemError) -> JournalFile {
-        if let file = state.file { return file }
-        let file = try run.file(for: id)
-        _ = try file.append(JournalRecord.begin(id, header), reserving: DeploymentJournal.endBytes)
-        state.file = file
-        return file
+    /// Appends a record; with the first one, the deployment itself is put on record.
+    private func append(_ record: Bytes) throws(SystemError) -> (JournalFile, Range<Int64>) {
+        try state.withLock { state throws(SystemError) in
+            if let file = state.file { return (file, try file.append(record)) }
+            let file = try run.file(for: id)
+            let begin = JournalRecord.begin(id, header)
+            let records = try file.append(begin, record, reserving: DeploymentJournal.endBytes)
+            state.file = file
+            return (file, records)
+        }
     }
 
     /// Two deployments must not change one file: neither could be undone alone.

@@ -1,6 +1,5 @@
 import CTrstctlSystem
 import Glibc
-import Synchronization
 import TrstctlCrypto
 import TrstctlSystem
 
@@ -67,7 +66,7 @@ final class JournalFile: Sendable {
     let path: String
     private let descriptor: OwnedDescriptor
     private let salt: [UInt8]
-    private let state: Mutex<State>
+    private let state: Locked<State>
     private let commit = GroupCommit()
 
     /// Makes the file, durably.
@@ -84,7 +83,7 @@ final class JournalFile: Sendable {
         self.salt = salt
         let flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC
         descriptor = OwnedDescriptor(try retryingInterrupts("open", path) { openat(directory, name, flags, 0o600) })
-        state = Mutex(State())
+        state = Locked(State())
         do throws(SystemError) {
             try state.withLock { state throws(SystemError) in try grow(&state, by: JournalFile.firstChunk) }
             guard let header = JournalFormat.header(salt) else {
@@ -116,32 +115,39 @@ final class JournalFile: Sendable {
         let raw = descriptor.raw
         _ = try retryingInterrupts("ftruncate", path) { ftruncate(raw, off_t(position)) }
         self.descriptor = descriptor
-        state = Mutex(State(end: position, allocated: position))
+        state = Locked(State(end: position, allocated: position))
     }
 
-    /// Appends a record; it is not durable yet.
+    /// Appends records, with one write; they are not durable yet.
     ///
     /// - Parameters:
-    ///   - body: what the record says.
+    ///   - bodies: what each record says.
     ///   - reserving: bytes to keep free for records that come later and must not fail for want of space.
-    ///   - releasing: bytes that were reserved for this record.
-    ///   - isUrgent: whether somebody will wait for it soon: the disk begins with it at once.
-    /// - Returns: the position to `synchronise` up to.
-    /// - Throws: when it is not in the file; then the next record takes its place.
+    ///   - releasing: bytes that were reserved for these records.
+    /// - Returns: where they are; the end is the position to `synchronise` up to.
+    /// - Throws: when they are not in the file; then the next ones take their place.
     func append(
-        _ body: Bytes, reserving: Int64 = 0, releasing: Int64 = 0, isUrgent: Bool = false
-    ) throws(SystemError) -> Int64 {
-        try state.withLock { state throws(SystemError) in
+        _ bodies: Bytes..., reserving: Int64 = 0, releasing: Int64 = 0
+    ) throws(SystemError) -> Range<Int64> {
+        let size = bodies.reduce(0) { $0 + Int64(JournalFormat.frameBytes + $1.count) }
+        return try state.withLock { state throws(SystemError) in
             if let failure = state.failure { throw failure }
-            let size = Int64(JournalFormat.frameBytes + body.count)
             let needed = state.end + size + state.reserved + reserving - releasing
             if needed > state.allocated { try grow(&state, by: needed - state.allocated) }
-            try write(try frame(body, at: state.end), at: state.end)
-            if isUrgent { descriptor.beginWriteback(from: state.end) }
-            state.end += size
+            let place = state.end..<state.end + size
+            try write(try frames(bodies, at: place.lowerBound), at: place.lowerBound)
+            state.end = place.upperBound
             state.reserved += reserving - releasing
-            return state.end
+            return place
         }
+    }
+
+    /// Lets the disk begin with records for which somebody will wait soon.
+    ///
+    /// Not while somebody waits: whoever is next takes these along, and each part that is begun alone costs a request.
+    func beginWriteback(_ records: Range<Int64>) {
+        guard !commit.isUnderWay else { return }
+        descriptor.beginWriteback(from: records.lowerBound)
     }
 
     /// Makes everything up to a position durable, together with whatever others appended meanwhile.
@@ -167,24 +173,20 @@ final class JournalFile: Sendable {
     /// Makes everything durable that was appended so far.
     func synchronise() throws(SystemError) { try synchronise(upTo: state.withLock { $0.end }) }
 
-    private func frame(_ body: Bytes, at position: Int64) throws(SystemError) -> Bytes {
-        let checked = salt + bigEndian(UInt64(clamping: position))
-        let total = JournalFormat.frameBytes + body.count
-        var hashed = WipedBuffer(capacity: checked.count + body.count, limit: checked.count + body.count)
-        _ = hashed.append(Bytes(checked))
-        _ = hashed.append(body)
-        guard let check = hashed.withUnsafeBytes({ JournalFormat.check($0) }) else {
-            throw SystemError(stage: "SHA-256", object: path, errno: EIO)
+    private func frames(_ bodies: [Bytes], at start: Int64) throws(SystemError) -> Bytes {
+        let total = bodies.reduce(0) { $0 + JournalFormat.frameBytes + $1.count }
+        var frames = WipedBuffer(capacity: total, limit: total)
+        for body in bodies {
+            let mark = salt + bigEndian(UInt64(clamping: start + Int64(frames.count)))
+            var hash = SHA256()
+            mark.withUnsafeBytes { hash.update($0) }
+            body.withUnsafeBytes { hash.update($0) }
+            guard let digest = hash.finalize() else { throw SystemError(stage: "SHA-256", object: path, errno: EIO) }
+            let head = bigEndian(UInt32(clamping: body.count)) + digest.prefix(JournalFormat.checkBytes) + mark
+            _ = head.withUnsafeBytes { frames.append(copying: $0) }
+            _ = frames.append(body)
         }
-        var frame = WipedBuffer(capacity: total, limit: total)
-        _ = frame.append(Bytes(bigEndian(UInt32(clamping: body.count)) + check))
-        hashed.withUnsafeBytes { bytes in
-            _ = frame.append { free in
-                free.copyMemory(from: bytes)
-                return bytes.count
-            }
-        }
-        return frame.bytes(isSecret: true)
+        return frames.bytes(isSecret: true)
     }
 
     private func grow(_ state: inout State, by missing: Int64) throws(SystemError) {

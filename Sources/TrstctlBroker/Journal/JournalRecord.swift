@@ -167,11 +167,11 @@ private struct JournalEncoder: ~Copyable {
 
     init(_ kind: JournalRecord, _ id: UInt32, capacity: Int) {
         buffer = WipedBuffer(capacity: capacity, limit: JournalFormat.maximumBody)
-        _ = buffer.append(Bytes([kind.rawValue]))
+        _ = buffer.append(kind.rawValue)
         put(id)
     }
 
-    mutating func put(_ number: UInt32) { _ = buffer.append(Bytes(bigEndian(number))) }
+    mutating func put(_ number: UInt32) { _ = withUnsafeBytes(of: number.bigEndian) { buffer.append(copying: $0) } }
 
     mutating func put(_ bytes: Bytes) {
         put(UInt32(clamping: bytes.count))

@@ -116,7 +116,7 @@ package final class JournalRecovery: Sendable {
                 file = opened
                 return opened
             }
-            try file.synchronise(upTo: try file.append(JournalRecord.end(deployment.id, end)))
+            try file.synchronise(upTo: try file.append(JournalRecord.end(deployment.id, end)).upperBound)
         } catch {
             throw RecoveryError(description: "\(error)")
         }

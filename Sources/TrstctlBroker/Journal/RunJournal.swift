@@ -1,6 +1,5 @@
 import CTrstctlSystem
 import Glibc
-import Synchronization
 import TrstctlPolicy
 package import TrstctlSystem
 
@@ -29,7 +28,7 @@ package final class RunJournal: Sendable {
     private let directory: OwnedDescriptor
     /// For the directories that the run's deployments change.
     let directories = SharedSynchronisation()
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// - Parameters:
     ///   - directory: open, mode 0700, the caller's own.

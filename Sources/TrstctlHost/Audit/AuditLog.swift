@@ -1,6 +1,5 @@
 import CTrstctlSystem
 import Glibc
-import Synchronization
 import TrstctlPolicy
 import TrstctlSystem
 
@@ -22,7 +21,7 @@ final class AuditLog: Sendable {
     }
 
     private let directory: String
-    private let state: Mutex<State>
+    private let state: Locked<State>
     /// The name of this run in all its lines.
     let run: String
     private let limit: Int64
@@ -46,7 +45,7 @@ final class AuditLog: Sendable {
         let digits = String(random, radix: 16)
         run = String(repeating: "0", count: 16 - digits.count) + digits
         do throws(StateError) {
-            state = Mutex(State(file: try AuditFile(directory, limit: limit, calls)))
+            state = Locked(State(file: try AuditFile(directory, limit: limit, calls)))
         } catch {
             throw error.adding(
                 "the audit log cannot be written: ", "\n  next: mend this, or name another directory with --state-dir")

@@ -134,65 +134,19 @@ struct TargetReconciler: Sendable {
         audit.write(record)
     }
 
-    private func prepare(
-        _ target: Target, _ goal: Goal, _ report: inout TargetReport
-    ) async throws(Failure) -> TargetWork {
-        if goal == .apply, let recovery = unrecovered[target.name.text] {
-            throw Failure(
-                stage: .recovery, code: ReasonCode(.notRecovered),
-                summary: "its interrupted deployment could not be undone", detail: recovery.detail,
-                rollback: .failed)
-        }
-        let credential = try await loadCredential(target)
-        report.fingerprint = credential.fingerprint
-        report.warnings = credential.warnings.map { "\($0)" }
-        let connector = try await startConnector(target)
-        let (grants, declaration) = try await configure(target, connector)
-        return TargetWork(
-            target: target, credential: credential, connector: connector, grants: grants,
-            declaration: declaration, timeouts: timeouts, audit: audit, journal: journal,
-            secrets: SecretSource(credential, declaration),
-            layout: target.layout == .versioned ? try versionedLayout(grants) : nil)
-    }
-
-    private func versionedLayout(_ grants: GrantSet) throws(Failure) -> VersionedLayout {
-        do throws(EffectError) {
-            return try VersionedLayout(grants.write)
-        } catch {
-            throw Failure(
-                stage: .configuration, code: ReasonCode(error), summary: "the files cannot be versioned",
-                detail: "\(error)")
-        }
-    }
-
     private func run(_ work: TargetWork, _ goal: Goal, _ report: inout TargetReport) async throws(Failure) {
-        let (target, credential) = (work.target, work.credential)
         let live = try await work.read(&report)
         report.liveFingerprint = live.fingerprint
-        let planned = try await work.rehearse(&report)
-        report.changes = planned.changes
-        guard !planned.changes.isEmpty || planned.wouldChange else {
-            // A connector that cannot tell a fingerprint is believed, and a probe proves it; one that tells another is not.
-            guard live.fingerprint == credential.fingerprint || (live.isInSync && live.fingerprint.isEmpty) else {
-                throw Failure(
-                    stage: .plan, code: ReasonCode(.notLive),
-                    summary: "the connector has nothing to do, yet the credential is not live",
-                    detail: "expected fingerprint \(credential.fingerprint)\nfound    "
-                        + (live.fingerprint.isEmpty ? "none" : live.fingerprint)
-                        + "\nThis is a bug of the connector, or its configuration names other files than the server's.")
+        if goal == .plan || work.needsRehearsal(finding: live.fingerprint) {
+            let planned = try await work.rehearse(&report)
+            report.changes = planned.changes
+            guard !planned.changes.isEmpty || planned.wouldChange else {
+                return try await confirm(live, .plan, work, &report)
             }
-            report.outcome = .inSync
-            report.summary = "nothing to do"
-            // Also in a plan: it asks and changes nothing, and what an apply would fail with is not in sync.
-            if target.probe != nil {
-                try await work.prove()
-                report.isProven = true
-            }
-            return
         }
         guard goal == .apply else {
             report.outcome = .differs
-            let count = planned.changes.count
+            let count = report.changes.count
             report.summary = "\(count) change\(count == 1 ? "" : "s") to make"
             return
         }
@@ -202,103 +156,52 @@ struct TargetReconciler: Sendable {
                 summary: "it is not deployed, because that could not be recorded",
                 detail: "\(audit.cannotRecord("nothing was changed"))")
         }
-        let hasActed = try await work.apply(&report, live: live.fingerprint)
-        guard !report.isProven, !hasActed, report.changes.isEmpty else { return }
-        try await checkEffect(work, &report)
+        let applied = try await work.apply(&report, live: live.fingerprint)
+        guard !report.isProven, !applied.hasActed, report.changes.isEmpty else { return }
+        // The host did nothing and proved nothing: what Read finds now decides.
+        let found = try await work.read(&report)
+        guard applied.claimsChange else { return try await confirm(found, .apply, work, &report) }
+        try checkEffect(found, work)
+    }
+
+    /// Nothing is to be done, as the connector says: that must be so.
+    private func confirm(
+        _ live: (fingerprint: String, isInSync: Bool), _ stage: TargetReport.Stage, _ work: TargetWork,
+        _ report: inout TargetReport
+    ) async throws(Failure) {
+        let expected = work.credential.fingerprint
+        // A connector that cannot tell a fingerprint is believed, and a probe proves it; one that tells another is not.
+        guard live.fingerprint == expected || (live.isInSync && live.fingerprint.isEmpty) else {
+            throw Failure(
+                stage: stage, code: ReasonCode(.notLive),
+                summary: "the connector has nothing to do, yet the credential is not live",
+                detail: "expected fingerprint \(expected)\nfound    "
+                    + (live.fingerprint.isEmpty ? "none" : live.fingerprint)
+                    + "\nThis is a bug of the connector, or its configuration names other files than the server's.")
+        }
+        report.outcome = .inSync
+        report.summary = "nothing to do"
+        // Also in a plan: it asks and changes nothing, and what an apply would fail with is not in sync.
+        if work.target.probe != nil {
+            try await work.prove()
+            report.isProven = true
+        }
     }
 
     /// A deployment for which the host did nothing and proved nothing is one when Read finds it, and otherwise none.
-    private func checkEffect(_ work: TargetWork, _ report: inout TargetReport) async throws(Failure) {
-        let live = try await work.read(&report)
+    private func checkEffect(
+        _ live: (fingerprint: String, isInSync: Bool), _ work: TargetWork
+    ) throws(Failure) {
         let expected = work.credential.fingerprint
         guard live.fingerprint == expected || (live.isInSync && live.fingerprint.isEmpty) else {
             throw Failure(
                 stage: .apply, code: ReasonCode(.changedNothing),
                 summary: "the connector reports success, but changed nothing",
                 detail:
-                    "Neither its rehearsal nor its deployment asked the host to change anything, no probe is configured "
+                    "It asked the host to change nothing, no probe is configured "
                     + "that could prove it, and it does not find the credential live afterwards.\n"
                     + "expected fingerprint \(expected)\nfound    "
                     + (live.fingerprint.isEmpty ? "none" : live.fingerprint) + "\nThis is a bug of the connector.")
-        }
-    }
-
-    private func loadCredential(_ target: Target) async throws(Failure) -> Credential {
-        guard let source = manifest.credential(target.credential) else {
-            throw Failure(
-                stage: .credential, code: ReasonCode(ManifestError.Code.unknownReference),
-                summary: "the manifest has no credential \(target.credential.text)")
-        }
-        do {
-            return try await credentials.credential(source)
-        } catch {
-            throw Failure(
-                stage: .credential, code: ReasonCode(error),
-                summary: "the credential \(source.name.text) cannot be deployed",
-                detail: "\(error)")
-        }
-    }
-
-    private func startConnector(_ target: Target) async throws(Failure) -> RunningConnector {
-        do {
-            return try await pool.connector(target.connector)
-        } catch {
-            throw Failure(
-                stage: .connector, code: ReasonCode(error),
-                summary: "the connector \(target.connector.text) was refused",
-                detail: error.description, isRefusal: true)
-        }
-    }
-
-    /// Tells the connector about the target, and computes what it may do for it.
-    private func configure(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> (
-        effective: GrantSet, declared: Declaration
-    ) {
-        let declaration = try await declare(target, connector)
-        let declared = declaration.grants
-        try checkKeyAccess(target, connector)
-        let approved = manifest.plugin(target.connector)?.grants ?? GrantSet()
-        let missing = declared.difference(from: approved).normalised
-        guard missing.isEmpty else {
-            let lines = missing.onTerms(of: approved)
-            throw Failure(
-                stage: .grants, code: ReasonCode(.notApproved),
-                summary: "the connector \(target.connector.text) asks for more than the manifest approves",
-                detail: ([
-                    "It asks for these grants, which are not approved under plugins: \(target.connector.text): grants:"
-                ]
-                    + lines.rules.yamlBlock.map { "    \($0)" }
-                    + lines.undecided.yamlLines.map { "    \($0)  # on the terms (sha256, setuid) that you want" } + [
-                        "Nothing was touched. To approve them, add these rules there, or type: "
-                            + NextCommand.trstctl("plugin", "pin", "--approve", target.connector.text)
-                    ]).joined(separator: "\n"),
-                isRefusal: true)
-        }
-        return (GrantSet.intersection(declared: declared, approved: approved), declaration)
-    }
-
-    /// A connector that asks for private keys themselves runs only where the operator lets it have them.
-    private func checkKeyAccess(_ target: Target, _ connector: RunningConnector) throws(Failure) {
-        guard connector.session.hello.description?.needsKey ?? false,
-            !(manifest.plugin(target.connector)?.needsKey ?? false)
-        else { return }
-        throw Failure(
-            stage: .grants, code: ReasonCode(.notApproved),
-            summary: "the connector \(target.connector.text) asks for private keys themselves, which is not approved",
-            detail: "It asks to receive the key's bytes, not only to have them put in place.\nNothing was touched. To "
-                + "approve it, add this line under plugins: \(target.connector.text):\n    needs_key: true\nor type: "
-                + NextCommand.trstctl("plugin", "pin", "--approve", target.connector.text),
-            isRefusal: true)
-    }
-
-    private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> Declaration {
-        do {
-            return try await ConnectorDeclaration.declare(
-                target, connector, directory: directory, input: input, timeout: timeouts.configure)
-        } catch {
-            throw Failure(
-                stage: .configuration, code: ReasonCode(error), summary: "the configuration was not accepted",
-                detail: "\(error)")
         }
     }
 }

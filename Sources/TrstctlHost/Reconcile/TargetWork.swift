@@ -55,6 +55,14 @@ struct TargetWork: Sendable {
         return (fingerprint, response.inSync)
     }
 
+    /// Whether an apply has to be rehearsed before.
+    ///
+    /// A rehearsal tells whether there is something to do, and what would fail fails before anything is touched. Where
+    /// another credential is live the first is known; and who may do nothing but replace one file leaves nothing half done.
+    func needsRehearsal(finding live: String) -> Bool {
+        live.isEmpty || live == credential.fingerprint || !grants.changeOneFileAtMost
+    }
+
     /// What an Apply would change: the connector's own deploy, in a scope that records instead of performing.
     ///
     /// - Parameter report: gets the denials.
@@ -85,15 +93,19 @@ struct TargetWork: Sendable {
     /// - Parameters:
     ///   - report: gets what was changed, and whether it is proven.
     ///   - live: the fingerprint that the connector found, or empty.
-    /// - Returns: whether the host did something for it that changes what it is done to, or writes what is there already.
+    /// - Returns: whether the host did something for it that changes what it is done to, or writes what is there already;
+    ///   and whether the connector says that it changed something.
     /// - Throws: what failed, and what became of the changes.
-    func apply(_ report: inout TargetReport, live: String) async throws(Failure) -> Bool {
+    func apply(
+        _ report: inout TargetReport, live: String
+    ) async throws(Failure) -> (hasActed: Bool, claimsChange: Bool) {
         let turn = try await takeTurn(.apply)
         defer { turn.end() }
         // Not before the turn, which can take minutes to come: what is served may be another certificate by then.
         let before = await servedBefore(live)
         let deployment = journal.map { DeploymentJournal($0, header(before)) }
         let scope = makeScope(.mutating, "Apply", deployment)
+        let claimsChange: Bool
         defer { noteDenials(scope, "during the deployment", &report) }
         do throws(Failure) {
             let request = Wire.ApplyRequest(deployment: deploymentToApply, recording: false)
@@ -101,6 +113,7 @@ struct TargetWork: Sendable {
             guard reply.status?.code == .ok, case .apply(let response) = reply.result else {
                 throw failure(.apply, reply)
             }
+            claimsChange = response.changed
             // Nothing may change between the proof and the report.
             guard await seal(scope) else {
                 throw Failure(
@@ -148,7 +161,7 @@ struct TargetWork: Sendable {
         report.warnings += closing.leftovers.map { "an earlier version, which holds an old key, stays: \($0)" }
         report.warnings += closing.setAside.map { "changed by somebody else meanwhile: \($0)" }
         report.outcome = .deployed
-        return scope.records.contains { $0.isMutation && $0.outcome == .allowed }
+        return (scope.records.contains { $0.isMutation && $0.outcome == .allowed }, claimsChange)
     }
 
     /// Counts what a call was denied: a run that went well with denials says so.
@@ -225,5 +238,13 @@ extension ChangeReport {
         case .changeUnspecified, .unrecognized: kind = "change"
         }
         self.init(kind: kind, object: change.object, before: change.before, after: change.after)
+    }
+}
+
+extension GrantSet {
+    /// Whether all that they let a connector change is one file.
+    var changeOneFileAtMost: Bool {
+        guard exec.isEmpty, dial.isEmpty, write.count <= 1 else { return false }
+        return write.allSatisfy { $0.extent == .file }
     }
 }

@@ -46,7 +46,7 @@ package final class EventLoop: TaskExecutor {
     private static let wakeToken: UInt64 = 0
     /// How many jobs run before descriptors are looked at again.
     private static let jobsPerRound = 256
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let epoll: Int32
     private let wake: Int32
     /// The loop's thread, as pthread_self(3) calls it; zero until it runs.

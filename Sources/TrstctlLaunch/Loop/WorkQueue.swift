@@ -1,4 +1,4 @@
-import Synchronization
+import TrstctlSystem
 
 /// Blocking work of one origin, at most so much of it at the same time; the rest waits in order, without a thread.
 ///
@@ -10,14 +10,14 @@ package final class WorkQueue: Sendable {
     }
 
     private let pool: WorkerPool
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     /// - Parameters:
     ///   - pool: whose threads do it.
     ///   - count: how much is done at the same time.
     package init(_ pool: WorkerPool, atOnce count: Int) {
         self.pool = pool
-        state = Mutex(State(free: count))
+        state = Locked(State(free: count))
     }
 
     /// Queues work; nobody waits for it.

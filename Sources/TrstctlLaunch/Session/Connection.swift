@@ -13,7 +13,7 @@ package final class Connection: EventSource {
     /// How long the connector may refuse to read before the session ends, in milliseconds.
     let writeStall: Int64
     let socket: OwnedDescriptor
-    let state: Mutex<ConnectionState>
+    let state: Locked<ConnectionState>
     /// What was read and is not a whole frame yet; for the loop's thread only.
     let decoder: Mutex<FrameDecoder>
     let handler: CallHandler
@@ -37,7 +37,7 @@ package final class Connection: EventSource {
         self.writeStall = writeStall
         self.handler = handler
         decoder = Mutex(FrameDecoder(maximumFrameBytes: limits.frameBytes))
-        state = Mutex(ConnectionState(multiplexer: Multiplexer(side: side, limits: limits)))
+        state = Locked(ConnectionState(multiplexer: Multiplexer(side: side, limits: limits)))
         // Under the lock: the loop may call `handle` before `add` has returned, and that may need the token.
         let descriptor = self.socket.raw
         try state.withLock { state throws(SystemError) in

@@ -1,6 +1,5 @@
 import CTrstctlSystem
 import Glibc
-import Synchronization
 
 /// Where `SecretMemory` comes from: small pieces out of slabs that stay mapped, large ones with a mapping of their own.
 ///
@@ -35,7 +34,7 @@ enum SecretPool {
     /// The most locked bytes that large pieces take, whatever the limit is.
     private static let mostLockedLarge = 16 << 20
 
-    private static let state = Mutex(State())
+    private static let state = Locked(State())
 
     static var usage: SecretMemory.Usage { state.withLock { $0.usage } }
 

@@ -106,7 +106,7 @@ extension HostileCase {
             options: { $0.callTimeouts.apply = 5_000 }
         ),
         HostileCase("R15", "never-reads", .failed(.read, "timeout"), options: { $0.callTimeouts.read = 3_000 }),
-        HostileCase("R14", "claims-in-sync", .failed(.plan, "not-live"), says: "aaaaaaaaaaaaaaaa"),
+        HostileCase("R14", "claims-in-sync", .failed(.apply, "not-live"), says: "aaaaaaaaaaaaaaaa"),
         HostileCase(
             "R13", "cancels", .served, says: "cancelled: 1", plugin: ["  process.exec: [[/bin/sleep, \"600\"]]"]),
         HostileCase("R17", "fails-loudly", .failed(.apply, "answered-failed-precondition")),
