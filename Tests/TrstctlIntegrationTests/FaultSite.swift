@@ -42,6 +42,8 @@ final class FaultLibrary: Sendable {
 struct Fault: Sendable, CustomStringConvertible {
     enum Action: Sendable {
         case killBefore, killAfter
+        /// The machine loses power before it; the site lies on a ``LossyDisk``.
+        case losePower
         /// It fails with this error, once or from then on always.
         case fail(Int32, always: Bool)
     }
@@ -61,6 +63,7 @@ struct Fault: Sendable, CustomStringConvertible {
         switch action {
         case .killBefore: "killed before call \(call), \(name)"
         case .killAfter: "killed after call \(call), \(name)"
+        case .losePower: "without power before call \(call), \(name)"
         case .fail(let error, let always):
             "call \(call), \(name), fails with \(String(cString: strerror(error)))\(always ? " for ever" : "")"
         }
@@ -70,6 +73,7 @@ struct Fault: Sendable, CustomStringConvertible {
         switch action {
         case .killBefore: ["FAULTS_AT=\(call)", "FAULTS_DO=before"]
         case .killAfter: ["FAULTS_AT=\(call)", "FAULTS_DO=after"]
+        case .losePower: ["FAULTS_AT=\(call)", "FAULTS_DO=lose"]
         case .fail(let error, let always):
             ["FAULTS_AT=\(call)", "FAULTS_DO=\(error)"] + (always ? ["FAULTS_ALL=1"] : [])
         }
@@ -203,8 +207,11 @@ struct FaultSite {
     }
 
     /// Whether nothing is left of a run that ended with the old pair, or nothing but the version of before with the new one.
-    func isTidy(_ end: String, _ found: Surroundings) -> Bool {
+    func isTidy(_ end: String, _ found: Surroundings, _ fault: Fault) -> Bool {
         var expected = Surroundings()
+        var found = found
+        // A commit that was lost with the power had removed it already.
+        if case .losePower = fault.action, layout == .versioned { found.versions.insert(FaultSite.older) }
         switch (layout, end) {
         case (.plain, _): break
         case (.takenOver, "old"): expected.names = ["tls"]
@@ -233,6 +240,7 @@ struct FaultSite {
         var environment = [
             "LD_PRELOAD=\(try FaultLibrary.shared().path)",
             "FAULTS_UNDER=\(site.command.scratch.file("live")):\(journalDirectory)",
+            "FAULTS_DISK=\(site.command.scratch.path)",
         ]
         if let fault { environment += fault.environment }
         if let lack { environment.append("FAULTS_LACK=\(lack)") }
@@ -251,5 +259,21 @@ struct FaultSite {
             return
                 "\(words[1]) \(file.hasPrefix(".trstctl-") ? "temporary" : file.hasSuffix(".journal") ? "journal" : file)"
         }
+    }
+
+    /// Recovers, and looks at what is there.
+    ///
+    /// - Returns: which pair.
+    func settle(_ fault: Fault) async throws -> String {
+        let recovery = try await site.command.run("recover")
+        #expect(recovery.code == 0, "\(fault): \(recovery)")
+        let live = try self.live()
+        #expect(live == old || live == new, "\(fault): a mix: \(live); old \(old), new \(new)")
+        #expect(try journals() == [], "\(fault)")
+        let end = live == old ? "old" : "new"
+        let surroundings = try self.surroundings()
+        let isTidy = self.isTidy(end, surroundings, fault)
+        #expect(isTidy, "\(fault): \(end): \(surroundings)")
+        return live == old ? "old" : live == new ? "new" : "mix"
     }
 }

@@ -4,7 +4,9 @@
 // FAULTS_UNDER  directories, colon-separated
 // FAULTS_LOG    a file that gets a line for each call: its number, its name, the path
 // FAULTS_AT     the number of the call, from 1
-// FAULTS_DO     "before": SIGKILL before it; "after": SIGKILL after it; otherwise the errno that it fails with
+// FAULTS_DO     "before": SIGKILL before it; "after": SIGKILL after it; "lose": the file system is cut off from its disk
+//               before it, then SIGKILL; otherwise the errno that it fails with
+// FAULTS_DISK   with "lose": a directory of the file system
 // FAULTS_ALL    with an errno: this call and all later ones of its name fail
 // FAULTS_LACK   "open": the file system knows no files without a name; "link": it does, and cannot give them one
 #define _GNU_SOURCE
@@ -13,11 +15,13 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -56,6 +60,15 @@ static int watched(const char *path) {
     return 0;
 }
 
+// Loses what was not synchronised, as a machine that loses power: nothing reaches the disk any more, not even the file
+// system's own log (EXT4_IOC_SHUTDOWN with EXT4_GOING_FLAGS_NOLOGFLUSH; linux/fs/ext4/ext4.h).
+static void lose_power(void) {
+    uint32_t how = 2;
+    int disk = REAL(open)(getenv("FAULTS_DISK"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (disk < 0 || ioctl(disk, _IOR('X', 125, uint32_t), &how) != 0) abort();
+    kill(getpid(), SIGKILL);
+}
+
 // Counts a call. Returns the errno that it has to fail with, -1 when the process has to die after it, otherwise 0.
 static int count(const char *call, int descriptor, const char *name) {
     int saved = errno;
@@ -79,6 +92,7 @@ static int count(const char *call, int descriptor, const char *name) {
             if (broken[0] != 0 && strcmp(broken, call) == 0) result = atoi(what);
             if (number == atol(at)) {
                 if (strcmp(what, "before") == 0) kill(getpid(), SIGKILL);
+                if (strcmp(what, "lose") == 0) lose_power();
                 result = strcmp(what, "after") == 0 ? -1 : atoi(what);
                 if (getenv("FAULTS_ALL") != NULL) snprintf(broken, sizeof broken, "%s", call);
             }
