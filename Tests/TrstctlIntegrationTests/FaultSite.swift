@@ -108,6 +108,8 @@ struct FaultSite {
     let layout: Layout
     /// What the file system lacks, see `FAULTS_LACK` in faults.c; nil when nothing.
     var lack: String?
+    /// The disk that loses power.
+    var disk: LossyDisk?
     /// The pair that is live before each run, and the one that is deployed.
     private(set) var old = Picture()
     private(set) var new = Picture()
@@ -240,7 +242,7 @@ struct FaultSite {
         var environment = [
             "LD_PRELOAD=\(try FaultLibrary.shared().path)",
             "FAULTS_UNDER=\(site.command.scratch.file("live")):\(journalDirectory)",
-            "FAULTS_DISK=\(site.command.scratch.path)",
+            "FAULTS_DISK=\(disk?.directory ?? "")",
         ]
         if let fault { environment += fault.environment }
         if let lack { environment.append("FAULTS_LACK=\(lack)") }

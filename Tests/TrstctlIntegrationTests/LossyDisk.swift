@@ -9,19 +9,33 @@ import TrstctlTestSupport
 /// and mounted again: what then is there is what a machine that lost power finds. The cache of a real disk is not part of
 /// it.
 final class LossyDisk {
-    /// Whether the directory's file system has a journal of its own; without one it is checked before it is mounted.
-    let hasJournal: Bool
+    /// What lies on the disk, and how.
+    enum Kind: Sendable, CaseIterable {
+        /// Everything.
+        case everything
+        /// Everything, on a file system without a journal of its own, which is checked before it is mounted again.
+        case everythingUnjournaled
+        /// The live files only: of the state nothing is lost, so that no synchronisation of the one helps the other.
+        case live
+    }
+
+    private let kind: Kind
     private let scratch: ScratchDirectory
-    private let directory: String
+    /// Where it is mounted.
+    let directory: String
     private var isMounted = false
 
     /// Puts a disk beneath a directory, with what is in it.
     ///
+    /// - Parameters:
+    ///   - site: its directory.
+    ///   - kind: what of it, and how.
     /// - Throws: when this machine does not let a disk be made and mounted.
-    init(beneath directory: String, hasJournal: Bool) throws {
-        (self.directory, self.hasJournal) = (directory, hasJournal)
+    init(beneath site: ScratchDirectory, _ kind: Kind) throws {
+        self.kind = kind
+        directory = kind == .live ? site.file("live") : site.path
         scratch = try ScratchDirectory()
-        let features = hasJournal ? "has_journal" : "^has_journal"
+        let features = kind == .everythingUnjournaled ? "^has_journal" : "has_journal"
         try LossyDisk.tool("truncate", "-s", "64M", image)
         try LossyDisk.tool("mkfs.ext4", "-q", "-F", "-O", features, image)
         let first = try scratch.makeDirectory("first")
@@ -43,7 +57,7 @@ final class LossyDisk {
     /// Whether this machine lets a disk be made.
     static let isUsable: Bool = {
         guard geteuid() == 0, let scratch = try? ScratchDirectory() else { return false }
-        return (try? LossyDisk(beneath: scratch.path, hasJournal: true)) != nil
+        return (try? LossyDisk(beneath: scratch, .everything)) != nil
     }()
 
     private var image: String { scratch.file("disk") }
@@ -67,7 +81,7 @@ final class LossyDisk {
         try wait { (try? LossyDisk.tool("umount", directory)) != nil }
         isMounted = false
         try wait { !isInUse }
-        if !hasJournal { try LossyDisk.tool("e2fsck", "-fy", image, ending: [0, 1]) }
+        if kind == .everythingUnjournaled { try LossyDisk.tool("e2fsck", "-fy", image, ending: [0, 1]) }
         try mount()
     }
 
@@ -82,8 +96,10 @@ final class LossyDisk {
     }
 
     private func mount() throws {
-        try LossyDisk.tool("mount", "-o", "loop", image, directory)
+        // Without the latter ext4 writes what a renamed file holds by itself; nothing may rely on that (ext4(5)).
+        try LossyDisk.tool("mount", "-o", "loop,noauto_da_alloc", image, directory)
         isMounted = true
+        rmdir(directory + "/lost+found")
     }
 
     /// Whether a loop device still stands before the file.

@@ -12,16 +12,24 @@ import TrstctlTestSupport
 struct PowerLossTests {
     private static let isFull = soakCount("CRASH", short: 0) > 0
 
+    /// A site on such a disk, and nothing of the site is written before it must be.
+    private func site(_ layout: FaultSite.Layout, _ kind: LossyDisk.Kind) async throws -> (FaultSite, LossyDisk) {
+        var site = try await FaultSite(layout: layout)
+        let disk = try LossyDisk(beneath: site.site.command.scratch, kind)
+        site.disk = disk
+        site.lack = "hint"
+        return (site, disk)
+    }
+
     @Test(
         "A machine that loses power at any system call of the write path comes back with one of the pairs",
-        arguments: FaultSite.Layout.allCases, [true, false])
-    func anywhere(_ layout: FaultSite.Layout, _ hasJournal: Bool) async throws {
-        let site = try await FaultSite(layout: layout)
-        let disk = try LossyDisk(beneath: site.site.command.scratch.path, hasJournal: hasJournal)
+        arguments: FaultSite.Layout.allCases, LossyDisk.Kind.allCases)
+    func anywhere(_ layout: FaultSite.Layout, _ kind: LossyDisk.Kind) async throws {
+        let (site, disk) = try await site(layout, kind)
         try site.reset()
         let calls = try await site.calls(["apply"])
         let first = try #require(calls.firstIndex { !$0.hasPrefix("open ") })
-        let step = PowerLossTests.isFull || (layout == .plain && hasJournal) ? 1 : 3
+        let step = PowerLossTests.isFull || (layout == .plain && kind == .everything) ? 1 : 3
         var count = 0
         for index in stride(from: PowerLossTests.isFull ? 0 : first, to: calls.count, by: step) {
             let fault = Fault(call: index + 1, name: calls[index], action: .losePower)
@@ -36,10 +44,11 @@ struct PowerLossTests {
         #expect(count > 10)
     }
 
-    @Test("What an apply has reported is there when the power is lost then", arguments: [true, false])
-    func reported(_ hasJournal: Bool) async throws {
-        let site = try await FaultSite()
-        let disk = try LossyDisk(beneath: site.site.command.scratch.path, hasJournal: hasJournal)
+    @Test(
+        "What an apply has reported is there when the power is lost then", arguments: FaultSite.Layout.allCases,
+        LossyDisk.Kind.allCases)
+    func reported(_ layout: FaultSite.Layout, _ kind: LossyDisk.Kind) async throws {
+        let (site, disk) = try await site(layout, kind)
         try site.reset()
         try disk.synchronise()
         let outcome = try await site.run(["apply"], nil)

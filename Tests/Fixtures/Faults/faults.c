@@ -8,7 +8,8 @@
 //               before it, then SIGKILL; otherwise the errno that it fails with
 // FAULTS_DISK   with "lose": a directory of the file system
 // FAULTS_ALL    with an errno: this call and all later ones of its name fail
-// FAULTS_LACK   "open": the file system knows no files without a name; "link": it does, and cannot give them one
+// FAULTS_LACK   "open": the file system knows no files without a name; "link": it does, and cannot give them one; "hint":
+//               it does nothing before it must
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -141,7 +142,16 @@ CALL(int, renameat2, (int a, const char *b, int c, const char *d, unsigned int e
 CALL(int, rename, (const char *a, const char *b), (a, b), AT_FDCWD, b)
 CALL(int, unlinkat, (int d, const char *n, int f), (d, n, f), d, n)
 CALL(int, unlink, (const char *n), (n), AT_FDCWD, n)
-CALL(int, sync_file_range, (int f, off64_t o, off64_t l, unsigned int h), (f, o, l, h), f, NULL)
+int sync_file_range(int f, off64_t o, off64_t l, unsigned int h) {
+    int fault = count("sync_file_range", f, NULL);
+    if (fault > 0) {
+        errno = fault;
+        return -1;
+    }
+    int result = lacks("hint", f, NULL) ? 0 : REAL(sync_file_range)(f, o, l, h);
+    if (fault < 0) kill(getpid(), SIGKILL);
+    return result;
+}
 CALL(int, symlinkat, (const char *t, int d, const char *n), (t, d, n), d, n)
 CALL(int, fsetxattr, (int f, const char *n, const void *v, size_t s, int e), (f, n, v, s, e), f, NULL)
 int linkat(int a, const char *b, int c, const char *d, int e) {
