@@ -68,25 +68,27 @@ extension JournalRecovery {
     private func putBackVersions(
         _ deployment: InterruptedDeployment, _ result: inout RevertReport
     ) throws(EffectError) {
-        guard let first = deployment.versions.first else { return }
-        let opened = try OpenedLayout(first.layout)
+        // The latest says what the path was: before a connector that had put everything back began again, the directory
+        // got another name among the versions.
+        guard let last = deployment.versions.last else { return }
+        let opened = try OpenedLayout(last.layout)
         let made = Set(deployment.versions.map(\.name))
-        let edited = try edited(deployment, opened, made, first.origin)
-        let found = try opened.putBack(to: first.origin, from: made)
+        let edited = try edited(deployment, opened, made, last.origin)
+        let found = try opened.putBack(to: last.origin, from: made)
         switch found {
         case .unchanged: break
         case .putBack(let live):
             if !edited.isEmpty {
                 let kept = try opened.setAside(live)
-                result.setAside += edited.map { first.layout.setAside($0, kept) }
+                result.setAside += edited.map { last.layout.setAside($0, kept) }
             }
             result.restored += deployment.files.reversed().filter(\.isInVersion).map(\.path)
         case .foreign:
-            result.foreign.append("\(first.layout.link): no longer a link that the deployment made")
-            result.onDisk.append("\(first.layout.link): no longer a link that the deployment made")
+            result.foreign.append("\(last.layout.link): no longer a link that the deployment made")
+            result.onDisk.append("\(last.layout.link): no longer a link that the deployment made")
         }
-        try opened.discard(made, first.origin)
-        if found == .foreign, let left = opened.left(made, first.origin) { result.onDisk.append(left) }
+        try opened.discard(made, last.origin)
+        if found == .foreign, let left = opened.left(made, last.origin) { result.onDisk.append(left) }
     }
 
     /// The files of the deployment's visible version that are neither as it made them nor as they were before.
