@@ -45,6 +45,64 @@ struct VersionedRecoveryTests {
         #expect(try site.picture() == before)
     }
 
+    @Test(
+        "What a connector made after it had put everything back is undone by a recovery as well",
+        arguments: [0, 1, 2, 3])
+    func beganAgain(_ number: Int) throws {
+        let (isLink, isVisible) = (number & 1 == 1, number & 2 == 2)
+        if isLink { try site.deploy("first") }
+        let before = try site.picture()
+        let run = try site.run()
+        let scope = try interrupt(isVisible: true, run)
+        #expect(scope.perform(.revert(Wire.RevertRequest())).code == .ok)
+        #expect(try site.picture() == before)
+        #expect(scope.write(site["key"], "newer key").code == .ok)
+        if isVisible { #expect(scope.exec(["/bin/true"]).code == .ok) }
+        let recovery = try site.recovery()
+        let deployment = try #require(recovery.deployments.first)
+        let result = recovery.putBack(deployment)
+        #expect(result.failures == [] && result.foreign == [] && result.setAside == [], "\(result)")
+        #expect(try site.picture() == before)
+        #expect(recovery.putBack(deployment) == RevertReport())
+    }
+
+    @Test("A version that was removed is nobody's: another deployment may get its place on the disk")
+    func removed() throws {
+        try site.directory.directory("tls/api")
+        let layout = try VersionedLayout([try PathGrant(site.directory["tls/api/"])])
+        func other(_ run: RunJournal?) throws -> BrokerScope {
+            let header = DeploymentHeader(target: "api", connector: "echo", digest: "d", fingerprint: "f")
+            return BrokerScope(
+                rights: .mutating, grants: try GrantSet.parse(write: [site.directory["tls/api/"]]),
+                deployment: run.map { DeploymentJournal($0, header) }, layout: layout)
+        }
+        func deploy(_ scope: BrokerScope, _ text: String) throws {
+            let reply = scope.write(site.directory["tls/api/key"], text)
+            #expect(reply.code == .ok, "\(reply.message)")
+            try scope.commit()
+            #expect(scope.close(commit: true) == RevertReport())
+        }
+        try site.deploy("first")
+        try deploy(try other(nil), "x")
+        let run = try site.run()
+        let first = try interrupt(isVisible: true, run)
+        // As at the end of a deployment that failed: its commands and its probe come after this, so it is not over.
+        #expect(first.close(commit: false).isComplete)
+        // ext4, for one, gives the numbers of removed directories to the next ones.
+        try deploy(try other(run), "y")
+        // And wherever the numbers are others.
+        let header = DeploymentHeader(target: "third", connector: "echo", digest: "d", fingerprint: "f")
+        let (third, fourth) = (DeploymentJournal(run, header), DeploymentJournal(run, header))
+        let directory = SharedDescriptor(try site.directory.reopened().release())
+        try third.claim(directory, of: layout)
+        #expect(throws: EffectError.self) { try fourth.claim(directory, of: layout) }
+        let place = try DirectoryIdentity(directory.raw, layout.link)
+        fourth.release([place])
+        #expect(throws: EffectError.self) { try fourth.claim(directory, of: layout) }
+        third.release([place])
+        try fourth.claim(directory, of: layout)
+    }
+
     @Test("The journal holds nothing of what the files were, since the version of before does")
     func holdsNoKey() throws {
         let run = try site.run()

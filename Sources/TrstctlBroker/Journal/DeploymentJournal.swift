@@ -106,6 +106,10 @@ package final class DeploymentJournal: Sendable {
         try claim(RunJournal.everything, in: version.raw, layout.link)
     }
 
+    /// Lets go of versions that are about to be removed: what the file system makes next can have their numbers, and be
+    /// another deployment's.
+    func release(_ versions: Set<DirectoryIdentity>) { run.release(versions, of: id) }
+
     /// Notes what a file of a version will be, which becomes durable with `settle`.
     func willChangeVersion(_ change: FileChange) throws(EffectError) {
         do throws(SystemError) {
@@ -125,7 +129,7 @@ package final class DeploymentJournal: Sendable {
         }
     }
 
-    /// Notes that a command is run, which may make the target use its files.
+    /// Notes that a command is run, or that something is sent, which may make the target use its files.
     ///
     /// Not made durable: after a power loss nothing uses the files of before.
     func willRun() {

@@ -94,6 +94,16 @@ package final class RunJournal: Sendable {
         }
     }
 
+    /// Gives back what a deployment has of directories as a whole.
+    func release(_ directories: Set<DirectoryIdentity>, of id: UInt32) {
+        state.withLock { state in
+            for directory in directories {
+                let claim = Claim(directory: directory, name: RunJournal.everything)
+                if state.claims[claim]?.id == id { state.claims[claim] = nil }
+            }
+        }
+    }
+
     /// How a run's journal ended.
     package struct Ending: Sendable {
         /// Whether every end that was noted is durable; otherwise a power loss can let the next start undo deployments

@@ -14,6 +14,8 @@ struct VersionedFiles: Sendable {
     private var live: VersionName?
     /// Every version that the scope made.
     private var made: Set<VersionName> = []
+    /// Which directories these are.
+    private var places: Set<DirectoryIdentity> = []
     /// Each version that became visible, as it was then.
     private var published: [VersionName: VersionStamps] = [:]
     /// The versions with somebody else's changes that `restore` left, under their new names.
@@ -70,6 +72,7 @@ struct VersionedFiles: Sendable {
         self.origin = origin
         made.insert(name)
         let directory = try opened.makeVersion(name)
+        places.insert(try DirectoryIdentity(directory.raw, layout.link))
         try deployment?.claim(directory, of: layout)
         try copy.close(directory)
         staged = Staged(name: name, directory: directory, source: try copy.copy(into: directory))
@@ -110,7 +113,10 @@ struct VersionedFiles: Sendable {
     /// Makes the directory what it was before the scope's first change, durably; does nothing when that is so.
     ///
     /// A version in which somebody else changed files is kept until the next deployment, and named in `setAside`.
-    mutating func restore() throws(EffectError) {
+    ///
+    /// - Parameter deployment: lets go of the versions.
+    /// - Throws: when it is not so.
+    mutating func restore(_ deployment: DeploymentJournal?) throws(EffectError) {
         guard let origin else { return }
         let opened = try open()
         let edited = try edited(opened)
@@ -122,9 +128,11 @@ struct VersionedFiles: Sendable {
             kept.insert(name)
             for file in names { setAside.append(layout.setAside("\(try layout.path(file))", name)) }
         }
+        deployment?.release(places)
         try opened.discard(made, origin)
         self.origin = nil
         made = []
+        places = []
         published = [:]
     }
 

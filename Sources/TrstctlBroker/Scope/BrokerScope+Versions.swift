@@ -31,7 +31,7 @@ extension BrokerScope {
         guard let layout = journal.versions?.layout else { return }
         defer { report.setAside = journal.versions?.setAside ?? [] }
         do throws(EffectError) {
-            try journal.versions?.restore()
+            try journal.versions?.restore(deployment)
         } catch {
             report.failures.append(error)
             report.onDisk.append("\(layout.link): not as it was before")

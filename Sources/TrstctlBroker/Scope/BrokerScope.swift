@@ -225,8 +225,13 @@ package final class BrokerScope: Sendable {
     package var changes: [Wire.Change] { files.withLock { $0.changes } }
 
     /// The commands that were started, or would have been, as their records name them.
-    package var commandsStarted: Set<String> {
-        Set(changes.filter { $0.kind == .run }.map { EffectRecord.shown($0.object) })
+    package var commandsStarted: Set<String> { shown(.run) }
+
+    /// The requests that may have changed something, and the peers that something was sent to, likewise.
+    package var callsMade: Set<String> { shown(.call) }
+
+    private func shown(_ kind: Wire.Change.Kind) -> Set<String> {
+        Set(changes.filter { $0.kind == kind }.map { EffectRecord.shown($0.object) })
     }
 
     /// Ends the scope for the connector, ends the calls that were accepted and not answered yet, and waits for them; `close`
@@ -280,7 +285,7 @@ package final class BrokerScope: Sendable {
         try publish()
         try files.withLock { journal throws(EffectError) in
             // A version that is as the one before is nothing that anybody has to see.
-            if !journal.isPublished { try journal.versions?.restore() }
+            if !journal.isPublished { try journal.versions?.restore(deployment) }
             try journal.unsynced.synchronise()
         }
         try deployment?.end(.committed)
