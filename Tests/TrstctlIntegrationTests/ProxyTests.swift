@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Testing
 import TrstctlHost
 import TrstctlTestSupport
@@ -22,6 +23,23 @@ struct ProxyTests {
         let request = try #require(records.last { $0.operation == "Request" })
         #expect(request.outcome == "allowed" && request.reason == "status 200, proxy 127.0.0.1:\(site.proxy.port)")
         for text in [outcome.description, audit.description] { #expect(!text.contains(ProxySite.password)) }
+    }
+
+    @Test("What a failed deployment had sent is named, and the commands for rollbacks run, for it may have had effects")
+    func sent() async throws {
+        var site = try ProxySite()
+        let mark = site.command.scratch.file("mark")
+        site.echo.manifest.targets[0].config.merge(
+            ["fail": "true", "rollback": "[/usr/bin/touch, \(mark)]"], uniquingKeysWith: { $1 })
+        site.echo.manifest.grants.append("process.exec: [[/usr/bin/touch, \(mark)]]")
+        try site.command.write(manifest: site.echo.manifest.text)
+        let outcome = try await site.command.run("apply", "--json")
+        #expect(outcome.code == 1, "\(outcome)")
+        let report = try #require(try outcome.json(RunReport.self).targets.first)
+        #expect(report.outcome == .failed && report.rollback == .rolledBack, "\(report)")
+        #expect(report.detail.contains("NOT UNDONE, because only the peer could: POST \(site.url)"), "\(report.detail)")
+        #expect(report.detail.contains("ran: /usr/bin/touch \(mark)"), "\(report.detail)")
+        #expect(access(mark, F_OK) == 0 && site.echo.files == [])
     }
 
     @Test("A CONNECT that the proxy refuses is an error that says so, and the request is not listed")

@@ -26,7 +26,10 @@ extension BrokerScope {
             // Whatever goes wrong after a connection, in this attempt or a later one, the server may have done it.
             var isConnected = false
             defer { if isConnected { files.withLock { $0.note(call: call.shown) } } }
-            return try ask(request, call, peer, sent, patience) { isConnected = true }
+            return try ask(request, call, peer, sent, patience) {
+                if !isConnected { deployment?.willRun() }
+                isConnected = true
+            }
         }
     }
 

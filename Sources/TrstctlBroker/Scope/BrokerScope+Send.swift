@@ -25,6 +25,7 @@ extension BrokerScope {
             let stream = try connect(ticket, peer, call.message.useTls ? tls ?? TLSSettings() : nil, patience)
             let exchange = SendExchange(
                 end: call.message.readUntil, limit: call.answerLimit, object: object, patience: patience)
+            deployment?.willRun()
             files.withLock { $0.note(call: object) }
             let answer = try exchange.run(content, over: stream)
             try secrets.refuseKey(in: answer, "the answer of \(object)", isCut: true)

@@ -42,16 +42,19 @@ extension TargetWork {
         _ failure: inout Failure
     ) async {
         let started = scope.commandsStarted
+        let calls = scope.callsMade
         let effects = scope.records.filter { $0.isMutation && ($0.outcome == .allowed || $0.wasStarted(started)) }
         let hasChanged = effects.contains { ["WriteFile", "RemoveFile", "Exec"].contains($0.operation) }
         failure.rollback = hasChanged || !closing.restored.isEmpty ? .rolledBack : .none
         failure.describe(closing)
+        failure.describe(calls)
         var isActivated = false
-        if needsActivation(effects) {
+        // What was sent may have made the target use the files, too: a server's own control socket does.
+        if needsActivation(effects) || !calls.isEmpty {
             isActivated = true
             await activate(&failure)
         }
-        if hasChanged, let probe = target.probe, !before.isEmpty {
+        if hasChanged || !calls.isEmpty, let probe = target.probe, !before.isEmpty {
             let proof = ServedProof(probe: probe)
             var (found, reason) = await proof.wait(for: before)
             // A command that failed may have ended the server: only what is served tells.
@@ -133,6 +136,12 @@ extension EffectRecord {
 extension TargetReconciler.Failure {
     /// Adds a line of evidence.
     fileprivate mutating func add(_ line: String) { detail += (detail.isEmpty ? "" : "\n") + line }
+
+    /// Adds what no rollback takes back.
+    fileprivate mutating func describe(_ calls: Set<String>) {
+        for call in calls.sorted().prefix(16) { add("NOT UNDONE, because only the peer could: \(call)") }
+        if calls.count > 16 { add("NOT UNDONE: \(calls.count - 16) more; `changes` has them") }
+    }
 
     /// Adds what became of the target's files.
     fileprivate mutating func describe(_ closing: RevertReport) {

@@ -13,11 +13,14 @@ struct Requester: Connector {
         .text("peer", required: true, help: "The URL's host and port, as a grant names them."),
         .path("authorities", required: true, help: "The file of authorities that verify the server."),
         .path("state_path", required: true, help: "The file that keeps the fingerprint."),
+        .boolean("fail", default: false, help: "Let a deployment fail at its end."),
+        .list("rollback", help: "Declare this command for rollbacks."),
     ]
 
     static let capabilities = [
         CapabilityNeed(.readFiles, "read `authorities`, and the fingerprint in `state_path`"),
         CapabilityNeed(.writeFiles, "write `state_path`"), CapabilityNeed(.dial, "make the request"),
+        CapabilityNeed(.run, "run the command in `rollback`"),
     ]
 
     func grants(for target: Target) throws(ConnectorError) -> [Grant] {
@@ -25,8 +28,10 @@ struct Requester: Connector {
         return [
             .read(try target.config.path("authorities")), .read(state), .write(state),
             .dial(try target.config.text("peer")),
-        ]
+        ] + rollback(for: target).map { .run($0) }
     }
+
+    func rollback(for target: Target) -> [[String]] { target.config.listIfSet("rollback").map { [$0] } ?? [] }
 
     func read(_ deployment: Deployment, _ host: borrowing Host) throws(ConnectorError) -> LiveState {
         guard let file = try host.readFile(deployment.config.path("state_path"), maxBytes: 4096) else { return .absent }
@@ -41,6 +46,8 @@ struct Requester: Connector {
         let answer = try host.request(HTTPRequest("POST", try config.text("url"), tls: tls))
         guard answer.isSuccess else { throw .failedPrecondition("the server answered \(answer.status)") }
         try host.writeFile(try config.path("state_path"), [.text("\(deployment.fingerprint)\n")], mode: 0o644)
+        let fails = try config.boolean("fail")
+        if fails, !host.isRecording { throw .failedPrecondition("it was told to fail") }
         return .changed("holds \(deployment.fingerprint) now")
     }
 }
