@@ -1,4 +1,9 @@
+import Glibc
+import Synchronization
 import Testing
+import TrstctlLaunch
+import TrstctlPolicy
+import TrstctlTestSupport
 
 @testable import TrstctlHost
 
@@ -14,6 +19,25 @@ struct ServedRowTests {
         #expect(!row.isProven)
         row.saw("new")
         #expect(row.isProven && row.result == ("new", ""))
+    }
+
+    @Test("The time of a proof begins when it has a thread, however long those of silent servers had it")
+    func waits() async throws {
+        let pki = try TestPKI()
+        let made = try pki.issue("localhost")
+        let server = try PythonServer("https_server", [made.fullchainPath, made.keyPath])
+        let address = try DialAddress("127.0.0.1:\(server.port)")
+        let threads = WorkerPool(maximumThreads: 1)
+        let isHeld = Atomic<Bool>(false)
+        async let blocker: Void = threads.run {
+            isHeld.store(true, ordering: .releasing)
+            _ = poll(nil, 0, 1_500)
+        }
+        while !isHeld.load(ordering: .acquiring) { await Task.yield() }
+        let proof = ServedProof(probe: Probe(address: address, serverName: nil, timeout: 1), threads: threads)
+        let found = await proof.wait(for: [made.fingerprint])
+        #expect(found.found == made.fingerprint, "\(found)")
+        await blocker
     }
 
     @Test("A server that dies after it has shown the certificate is no proof")

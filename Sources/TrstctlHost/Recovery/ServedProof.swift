@@ -10,14 +10,17 @@ struct ServedProof: Sendable {
     private static let patience: Int64 = 2_000
 
     let probe: Probe
+    var threads = ScopeRegistry.proofs
 
     /// Waits until one of these fingerprints is served, before the probe's deadline.
+    ///
+    /// Its time begins when it has a thread: others, whose servers are silent, may have all of them.
     ///
     /// - Returns: the fingerprint that is served; empty when there is none that could be relied on, and then why.
     func wait(for accepted: Set<String>) async -> (found: String, reason: String) {
         let probe = probe
-        let deadline = Deadline.after(milliseconds: Int64(probe.timeout) * 1_000)
-        return await ScopeRegistry.proofs.run { () -> (String, String) in
+        return await threads.run { () -> (String, String) in
+            let deadline = Deadline.after(milliseconds: Int64(probe.timeout) * 1_000)
             var row = ServedRow(accepted: accepted)
             while !row.isProven {
                 let patience = Deadline.after(milliseconds: ServedProof.patience)
@@ -39,7 +42,7 @@ struct ServedProof: Sendable {
     /// - Returns: the fingerprint that is served; nil when nobody answers.
     func look() async -> String? {
         let probe = probe
-        return await ScopeRegistry.proofs.run {
+        return await threads.run {
             try? ServedProof.handshake(probe, .after(milliseconds: ServedProof.patience))
         }
     }
