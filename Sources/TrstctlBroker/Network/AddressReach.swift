@@ -38,6 +38,8 @@ package enum AddressReach: Hashable, Sendable {
         let parts = Array(bytes)
         guard parts.count == 4 else { return .special }
         switch (parts[0], parts[1], parts[2]) {
+        // Alibaba Cloud's metadata service, in the range of carriers' networks.
+        case (100, 100, 100) where parts[3] == 200: return .linkLocal
         case (10, _, _), (172, 16...31, _), (192, 168, _), (100, 64...127, _): return .privateNetwork
         case (127, _, _): return .loopback
         case (169, 254, _): return .linkLocal
@@ -53,8 +55,7 @@ package enum AddressReach: Hashable, Sendable {
     private static func six(_ bytes: [UInt8]) -> AddressReach {
         guard bytes.count == 16 else { return .special }
         if bytes.dropLast() == ArraySlice(repeating: 0, count: 15), bytes[15] == 1 { return .loopback }
-        // AWS' metadata service, in the range of private networks.
-        if bytes == [0xFD, 0, 0x0E, 0xC2] + [UInt8](repeating: 0, count: 10) + [0x02, 0x54] { return .linkLocal }
+        if isMetadataService(bytes) { return .linkLocal }
         if bytes[0] & 0xFE == 0xFC { return .privateNetwork }
         if bytes[0] == 0xFE, bytes[1] & 0xC0 == 0x80 { return .linkLocal }
         // NAT64 (RFC 6052) leads where the address in it leads; that is how names of version 4 look on such networks.
@@ -66,6 +67,20 @@ package enum AddressReach: Hashable, Sendable {
             return .special
         default: return .everywhere
         }
+    }
+
+    /// The clouds' metadata services that lie in the range of private networks.
+    ///
+    /// All of fd00:ec2::/32 is AWS' (::254, and ::23 of EKS Pod Identity, which gives credentials away too),
+    /// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html; fd20:ce::254 is Google Cloud's,
+    /// https://cloud.google.com/compute/docs/metadata/querying-metadata; fd00:c1::a9fe:a9fe is Oracle Cloud's,
+    /// https://docs.oracle.com/iaas/Content/Compute/Tasks/gettingmetadata.htm.
+    private static func isMetadataService(_ bytes: [UInt8]) -> Bool {
+        func ends(_ network: [UInt8], _ host: [UInt8]) -> Bool {
+            bytes == network + [UInt8](repeating: 0, count: 16 - network.count - host.count) + host
+        }
+        return bytes.starts(with: [0xFD, 0, 0x0E, 0xC2]) || ends([0xFD, 0x20, 0, 0xCE], [0x02, 0x54])
+            || ends([0xFD, 0, 0, 0xC1], [0xA9, 0xFE, 0xA9, 0xFE])
     }
 
     /// What a message calls such an address.

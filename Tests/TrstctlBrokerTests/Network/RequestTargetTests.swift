@@ -105,6 +105,10 @@ struct RequestTargetTests {
             ("64:ff9b::a00:1", "private", true), ("127.0.0.1", "private", false), ("127.0.0.1", "loopback", true),
             ("::1", "loopback", true), ("10.0.0.1", "loopback", false), ("169.254.169.254", "private", false),
             ("169.254.169.254", "private loopback plain", false), ("fd00:ec2::254", "private", false),
+            ("fd00:ec2::23", "private", false), ("fd20:ce::254", "private", false),
+            ("fd00:c1::a9fe:a9fe", "private", false), ("100.100.100.200", "private", false),
+            ("64:ff9b::6464:64c8", "private", false), ("100.100.100.201", "private", true),
+            ("fd20:ce::255", "private", true),
             ("0.0.0.0", "private loopback", false), ("::ffff:127.0.0.1", "private loopback", false),
         ])
     func words(address: String, words: String, isPermitted: Bool) throws {
