@@ -306,6 +306,11 @@ struct ScopeTests {
         }
         let last = "\(UnsyncedDirectories.limit)/a"
         #expect(directory.content(last) == "new")
+        // Nor is it after another write, which failed earlier on its way.
+        #expect(rename(directory[last], directory["aside"]) == 0)
+        try directory.directory(last)
+        #expect(scope.write(directory[last], "newer").code != .ok)
+        #expect(rmdir(directory[last]) == 0 && rename(directory["aside"], directory[last]) == 0)
         let report = scope.close(commit: false)
         #expect(directory.content(last) == "old")
         #expect(report.foreign == [] && report.failures == [] && report.restored.count == 17)

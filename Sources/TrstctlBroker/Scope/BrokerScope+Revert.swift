@@ -100,7 +100,7 @@ extension BrokerScope {
                 changed = error.message
             case .success(let present):
                 guard !entry.isVersioned, let present, present.content != entry.after?.content,
-                    present.content != entry.before?.content, present.content != entry.intended
+                    present.content != entry.before?.content, !entry.intended.contains(present.content)
                 else { return true }
                 changed = "\(entry.ticket.path): \(present.text)"
             }

@@ -9,8 +9,8 @@ struct FileJournal: Sendable {
         let ticket: FileTicket
         let before: FileState?
         var after: FileState?
-        /// What the latest write was to put there: it may lie there although the write failed.
-        var intended: Bytes?
+        /// What the writes since `after` were to put there: any of it may lie there although they failed.
+        var intended: [Bytes] = []
         /// The name of the temporary file that every write of the file goes through.
         let temporary: Bytes
         /// Whether it lies in a version of a directory.
@@ -119,11 +119,12 @@ struct FileJournal: Sendable {
     }
 
     /// Notes what a write is about to put there.
-    mutating func note(intended content: Bytes, for path: AbsolutePath) { entries[path]?.intended = content }
+    mutating func note(intended content: Bytes, for path: AbsolutePath) { entries[path]?.intended.append(content) }
 
     /// Notes what a file is now.
     mutating func note(_ path: AbsolutePath, _ state: FileState?) {
         entries[path]?.after = state
+        entries[path]?.intended = []
         if entries[path]?.isVersioned == true { isPending = true }
     }
 
