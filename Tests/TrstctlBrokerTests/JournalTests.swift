@@ -331,4 +331,25 @@ struct JournalTests {
         #expect(scope.write(directory["b"], "new").code == .ok)
         try scope.commit()
     }
+
+    @Test("A recovery is brought to its end where there is no room any more", .enabled(if: geteuid() == 0, "needs root"))
+    func fullRecovery() throws {
+        guard mount("none", state.path, "tmpfs", 0, "size=256k") == 0 else { return }
+        defer { umount2(state.path, 2) }
+        try directory.file("a", "old")
+        #expect(try scope(deployment(try run())).write(directory["a"], "new").code == .ok)
+        let filler = open(state["filler"], O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
+        let zeros = [UInt8](repeating: 0, count: 4_096)
+        while write(filler, zeros, zeros.count) > 0 {}
+        #expect(errno == ENOSPC)
+        close(filler)
+        let mounted = try state.reopened()
+        let name = try #require(try JournalRecovery.names(in: state.path).first)
+        let recovery = try JournalRecovery(name, in: mounted.raw, path: state.path)
+        let deployment = try #require(recovery.deployments.first)
+        #expect(recovery.putBack(deployment).isComplete && directory.content("a") == "old")
+        try recovery.close(deployment, .undone)
+        #expect(try JournalRecovery(name, in: mounted.raw, path: state.path).deployments.isEmpty)
+        try recovery.remove()
+    }
 }

@@ -41,6 +41,8 @@ final class JournalFile: Sendable {
         var end = JournalFormat.headerBytes
         /// How far the file is written with zeros.
         var allocated: Int64 = 0
+        /// Whether zeros are written ahead of the records.
+        var fillsAhead = true
         /// Bytes ahead that belong to records which must not fail for want of space.
         var reserved: Int64 = 0
         /// Once a write did not reach the disk, nothing later counts as durable (fsync(2) reports an error once).
@@ -115,7 +117,8 @@ final class JournalFile: Sendable {
         let raw = descriptor.raw
         _ = try retryingInterrupts("ftruncate", path) { ftruncate(raw, off_t(position)) }
         self.descriptor = descriptor
-        state = Locked(State(end: position, allocated: position))
+        // What is left to be said is short, and fits where the file was cut, on a full disk too.
+        state = Locked(State(end: position, allocated: position, fillsAhead: false))
     }
 
     /// Appends records, with one write; they are not durable yet.
@@ -190,7 +193,8 @@ final class JournalFile: Sendable {
     }
 
     private func grow(_ state: inout State, by missing: Int64) throws(SystemError) {
-        let chunk = min(max(JournalFile.firstChunk, state.allocated), JournalFile.largestChunk)
+        let ahead = min(max(JournalFile.firstChunk, state.allocated), JournalFile.largestChunk)
+        let chunk = state.fillsAhead ? ahead : 0
         let zeros = Bytes([UInt8](repeating: 0, count: Int(max(chunk, missing))))
         try write(zeros, at: state.allocated)
         state.allocated += Int64(zeros.count)
