@@ -6,21 +6,31 @@ import TrstctlSystem
 /// The values of secret fields, each fetched once in a run: a descriptor can be read only once, and a command is run once
 /// for all targets that name it.
 final class SecretOrigins: Sendable {
-    private let values = Mutex<[SecretOrigin: Result<Bytes, SecretReadError>]>([:])
+    /// One value; its mutex is held while it is fetched, so that a place that is slow keeps only those who want it.
+    private final class Value: Sendable {
+        let result = Mutex<Result<Bytes, SecretReadError>?>(nil)
+    }
+
+    private let values = Mutex<[SecretOrigin: Value]>([:])
 
     /// The value; waits for files, descriptors and commands, so it is asked for where waiting is allowed.
     ///
     /// - Throws: `SecretReadError`, the same one every time.
     func value(_ origin: SecretOrigin) throws(SecretReadError) -> Bytes {
-        try values.withLock { values in
-            if let known = values[origin] { return known }
+        let value = values.withLock { values in
+            let value = values[origin] ?? Value()
+            values[origin] = value
+            return value
+        }
+        return try value.result.withLock { result in
+            if let result { return result }
             let found: Result<Bytes, SecretReadError>
             do throws(SecretReadError) {
                 found = .success(try SecretOrigins.fetch(origin))
             } catch {
                 found = .failure(error)
             }
-            values[origin] = found
+            result = found
             return found
         }.get()
     }

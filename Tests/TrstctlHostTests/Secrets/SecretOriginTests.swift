@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import TrstctlLaunch
 import TrstctlPolicy
 import TrstctlSystem
 import TrstctlTestSupport
@@ -111,6 +112,19 @@ struct SecretOriginTests {
         defer { close(own) }
         #expect(try code(.descriptor(own)) == .notInherited)
         #expect(try code(.descriptor(60_000)) == .notInherited)
+    }
+
+    @Test("A command that hangs keeps nobody from another one's value")
+    func hanging() async throws {
+        let origins = SecretOrigins()
+        let (begun, end) = (scratch.file("begun"), scratch.file("end"))
+        let hanging = SecretOrigin.command(
+            ["/bin/sh", "-c", "touch '\(begun)'; until test -e '\(end)'; do sleep 0.01; done; echo late"])
+        let threads = WorkerPool(maximumThreads: 1)
+        async let late = threads.run { try? origins.value(hanging).text }
+        while access(begun, F_OK) != 0 { await Task.yield() }
+        #expect(try origins.value(.command(["/bin/sh", "-c", "touch '\(end)'; echo first"])).text == "first")
+        #expect(await late == "late")
     }
 
     @Test("A command runs without a shell, once; what it prints is the value")
