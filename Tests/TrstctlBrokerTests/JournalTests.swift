@@ -332,7 +332,8 @@ struct JournalTests {
         try scope.commit()
     }
 
-    @Test("A recovery is brought to its end where there is no room any more", .enabled(if: geteuid() == 0, "needs root"))
+    @Test(
+        "A recovery is brought to its end where there is no room any more", .enabled(if: geteuid() == 0, "needs root"))
     func fullRecovery() throws {
         guard mount("none", state.path, "tmpfs", 0, "size=256k") == 0 else { return }
         defer { umount2(state.path, 2) }
