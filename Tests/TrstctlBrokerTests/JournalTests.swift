@@ -95,6 +95,22 @@ struct JournalTests {
         #expect(found.first?.files.map(\.path.description) == [directory["a"]])
     }
 
+    @Test("A recovery knows that something was sent, and not of what nobody was connected for", arguments: [0, 1, 2, 3])
+    func sent(_ number: Int) throws {
+        let (isRequest, isListening) = (number & 1 == 1, number & 2 == 2)
+        let server = try ScriptedServer("HTTP/1.1 204 No Content\r\n\r\n")
+        let peer = isListening ? "127.0.0.1:\(server.port)" : "127.0.0.1:1"
+        let grants = try GrantSet.parse(write: [directory.path + "/"], dial: [peer])
+        let scope = BrokerScope(rights: .mutating, grants: grants, deployment: deployment(try run()))
+        #expect(scope.write(directory["a"], "new").code == .ok)
+        let reply =
+            isRequest
+            ? scope.perform(.request(Wire.HttpRequest(method: "POST", url: "http://\(peer)/")))
+            : scope.perform(.send(Wire.SendRequest(address: peer, content: [.text("x")])))
+        #expect((reply.code == .ok) == isListening, "\(reply.message)")
+        #expect(try recovery().deployments.first?.hasRun == isListening)
+    }
+
     @Test("Replaced, created and removed files are put back with mode and owner, whatever was done to them meanwhile")
     func putsBack() throws {
         try directory.file("a", "old a", mode: 0o640)
