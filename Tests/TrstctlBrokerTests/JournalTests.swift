@@ -95,7 +95,8 @@ struct JournalTests {
         #expect(found.first?.files.map(\.path.description) == [directory["a"]])
     }
 
-    @Test("A recovery knows that something was sent, and not of what nobody was connected for", arguments: [0, 1, 2, 3])
+    @Test(
+        "A recovery knows that something was sent, and not of what nobody was connected for", arguments: [0, 1, 2, 3])
     func sent(_ number: Int) throws {
         let (isRequest, isListening) = (number & 1 == 1, number & 2 == 2)
         let server = try ScriptedServer("HTTP/1.1 204 No Content\r\n\r\n")
