@@ -1,3 +1,4 @@
+import Glibc
 import Testing
 import TrstctlSystem
 import TrstctlWire
@@ -225,6 +226,19 @@ struct NGINXTests {
         #expect(status.code == .unavailable)
         #expect(status.detail == "connection refused")
         #expect(machine.files["/k"]?.content == "OLDKEY\n")
+    }
+
+    @Test("A server that is silent until each probe is over is waited for as long as the operator says, and no longer")
+    func silent() throws {
+        let (_, host, machine) = try start(Self.pair.merging(["probe_timeout_seconds": .integer(1)]) { $1 })
+        machine.run = { _, _ in (0, "") }
+        machine.served = nil
+        // Two of these are more than the second, on a busy machine even more so.
+        machine.beforeProbe = { _ in usleep(600_000) }
+        let status = try status(machine, host)
+        #expect(status.message.contains("shows no certificate 1 s after the reload"), "\(status)")
+        #expect((1...2).contains(machine.probeTimeouts.count), "\(machine.probeTimeouts)")
+        #expect(machine.probeTimeouts.allSatisfy { (1...1000).contains($0) }, "\(machine.probeTimeouts)")
     }
 
     @Test("A denied step puts the files back and keeps the host's fix", arguments: [101, 105] as [UInt32])

@@ -51,10 +51,14 @@ struct ServedState {
     var problem: String?
     var hasProbe: Bool
 
-    static func of(_ site: Site, _ host: borrowing Host) throws(ConnectorError) -> ServedState {
+    /// Asks once; the server has this many milliseconds.
+    static func of(
+        _ site: Site, _ host: borrowing Host, within milliseconds: Int = 5000
+    ) throws(ConnectorError) -> ServedState {
         guard let probe = site.probe else { return ServedState(hasProbe: false) }
         do throws(ConnectorError) {
-            return ServedState(fingerprint: try host.probeTLS(probe).fingerprint, hasProbe: true)
+            let served = try host.probeTLS(probe, timeoutMilliseconds: milliseconds)
+            return ServedState(fingerprint: served.fingerprint, hasProbe: true)
         } catch {
             guard error.code == .unavailable || error.code == .deadlineExceeded else { throw error }
             return ServedState(problem: error.message, hasProbe: true)

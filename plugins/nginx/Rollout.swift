@@ -55,20 +55,20 @@ struct Rollout {
     /// Waits until NGINX serves the certificate: a reload ends before the workers have changed.
     func prove(_ host: borrowing Host) throws(ConnectorError) {
         guard site.probe != nil else { return }
-        var waited = 0
-        var served = try observe(host)
+        // A server that answers nothing takes the time of each probe.
+        let end = host.clock + site.probeTimeoutMilliseconds
+        var served = try observe(host, until: end)
         while !served.isInSync(with: deployment.fingerprint) {
             if host.isRecording { return }
-            guard waited < site.probeTimeoutMilliseconds else { throw notServed(served, host) }
+            guard host.clock < end else { throw notServed(served, host) }
             try host.sleep(milliseconds: Rollout.probeInterval)
-            waited += Rollout.probeInterval
-            served = try observe(host)
+            served = try observe(host, until: end)
         }
     }
 
-    private func observe(_ host: borrowing Host) throws(ConnectorError) -> ServedState {
+    private func observe(_ host: borrowing Host, until end: Int) throws(ConnectorError) -> ServedState {
         do throws(ConnectorError) {
-            return try ServedState.of(site, host)
+            return try ServedState.of(site, host, within: min(max(end - host.clock, 1), 5000))
         } catch {
             throw restoredAndReloaded(error, host)
         }

@@ -33,6 +33,9 @@ public struct Host: ~Copyable {
         return call.isCancelled || call.deadline.hasPassed
     }
 
+    /// A clock in milliseconds that only goes forward, for limits of your own; where it begins means nothing.
+    public var clock: Int { Int(clamping: Deadline.now.nanoseconds / 1_000_000) }
+
     /// Waits.
     ///
     /// - Parameter milliseconds: how long; 0 or less returns at once.

@@ -21,6 +21,8 @@ final class FakeMachine {
     /// What was done, in order; reads are not in it.
     private(set) var effects: [String] = []
     private(set) var reads: [String] = []
+    /// How long each probe was allowed to take, in milliseconds.
+    private(set) var probeTimeouts: [UInt32] = []
     private(set) var log: [String] = []
     private var undo: [String: File?] = [:]
 
@@ -97,7 +99,8 @@ final class FakeMachine {
             if planned { return ok(.exec(Wire.ExecResponse(outcome: .exited, planned: true))) }
             let result = run(self, command)
             return ok(.exec(Wire.ExecResponse(outcome: .exited, status: result.status, stderr: Bytes(result.stderr))))
-        case .probeTls:
+        case .probeTls(let request):
+            probeTimeouts.append(request.timeoutMilliseconds)
             beforeProbe(self)
             guard let served else {
                 return Wire.Reply(status: Wire.Status(code: .unavailable, message: "connection refused"))
