@@ -1,5 +1,4 @@
 import Dispatch
-import Glibc
 import Synchronization
 import Testing
 import TrstctlPolicy
@@ -113,7 +112,7 @@ struct CallTurnsTests {
             if !isLookedAt { try await Task.sleep(for: .milliseconds(5)) }
         }
         #expect(isLookedAt)
-        listener.close()
+        listener.stop()
         #expect(await run.value?.code == ReasonCode(.notServed))
         await pool.stopAll()
     }
@@ -165,46 +164,6 @@ extension TargetWork {
             return nil
         } catch {
             return error
-        }
-    }
-}
-
-/// A server that accepts nobody of its own accord.
-private final class LoopbackListener: Sendable {
-    let port: UInt16
-    private let descriptor: Mutex<Int32>
-
-    init() throws {
-        let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue) | Int32(SOCK_NONBLOCK.rawValue)
-        let number = socket(AF_INET, type, 0)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let result = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(number, $0, size) == 0 && listen(number, 16) == 0 ? getsockname(number, $0, &size) : -1
-            }
-        }
-        try #require(result == 0)
-        port = UInt16(bigEndian: address.sin_port)
-        descriptor = Mutex(number)
-    }
-
-    deinit { close() }
-
-    /// Whether somebody was there, who is sent away.
-    func hangUp() -> Bool {
-        let connection = descriptor.withLock { accept($0, nil, nil) }
-        guard connection >= 0 else { return false }
-        Glibc.close(connection)
-        return true
-    }
-
-    func close() {
-        descriptor.withLock { number in
-            if number >= 0 { Glibc.close(number) }
-            number = -1
         }
     }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import Synchronization
 import TrstctlSystem
+import TrstctlTestSupport
 
 @testable import TrstctlBroker
 
