@@ -128,6 +128,17 @@ struct AuthorizeTests {
         #expect(unnamed.message.hasSuffix("in the connector's grants in the manifest: fs.write: [/srv/x]"))
     }
 
+    @Test func `A ticket says where its rule stands, for what is refused later`() throws {
+        let grants = try GrantSet.parse(dial: ["a.example.test:443"], exec: [["/bin/true"]])
+        let dial = authorize(
+            .dial(try DialAddress("a.example.test:443")), effective: grants, scope: .mutating, plugin: "edge")
+        let exec = authorize(.exec(argv: [Bytes("/bin/true")]), effective: grants, scope: .mutating, plugin: "edge")
+        guard case .allowed(.dial(let peer)) = dial, case .allowed(.exec(let command)) = exec else {
+            return #expect(Bool(false), "it was denied")
+        }
+        #expect(peer.place.description == "under plugins.edge.grants in the manifest" && command.place == peer.place)
+    }
+
     @Test func `A denial names the nearest rule, or none when nothing is near`() throws {
         #expect(refusal(.writeFile(try AbsolutePath("/etc/nginx/tls-evil/x")))?.nearest == "/etc/nginx/tls/")
         #expect(refusal(.writeFile(try AbsolutePath("/srv/x")))?.nearest == nil)

@@ -23,20 +23,20 @@ enum RunnableProgram: ~Copyable {
                 throw EffectError(
                     .privileged, object: object,
                     "\(object) has a set-user-id or set-group-id bit, and is not run",
-                    fix: "run trstctl as the user that the program needs, or accept it in the connector's "
-                        + "grants in the manifest: process.exec: [{ argv: …, setuid: true }]")
+                    fix: "run trstctl as the user that the program needs, or accept it \(ticket.place): "
+                        + "process.exec: [{ argv: …, setuid: true }]")
             }
         }
         guard !terms.contains(where: \.pins.isEmpty) else {
             self = .path
             return
         }
-        let copy = try SealedProgram(file, until: deadline)
+        let copy = try SealedProgram(file, ticket.place, until: deadline)
         guard terms.contains(where: { $0.pins.contains { $0.matches(copy.digest) } }) else {
             throw EffectError(
                 .programChanged, object: object,
                 "\(object) is not the program that the manifest names: its SHA-256 is \(copy.digest)",
-                fix: "if it was updated, write this in its command in the connector's grants in the manifest: "
+                fix: "if it was updated, write this in its command \(ticket.place): "
                     + "process.exec: [{ argv: …, sha256: [\"\(copy.digest)\"] }]")
         }
         self = .copy(copy.descriptor)

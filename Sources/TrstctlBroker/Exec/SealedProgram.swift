@@ -13,9 +13,13 @@ struct SealedProgram: ~Copyable {
 
     /// Copies a program.
     ///
+    /// - Parameters:
+    ///   - file: the program.
+    ///   - place: where the manifest has the digest for which it is copied.
+    ///   - deadline: until when; of the command.
     /// - Throws: `notExecutable` for a script, whose digest would not cover what interprets it; `tooLarge`; what the
     ///   system says.
-    init(_ file: borrowing ProgramFile, until deadline: Deadline) throws(EffectError) {
+    init(_ file: borrowing ProgramFile, _ place: GrantPlace, until deadline: Deadline) throws(EffectError) {
         let path = file.path
         let flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
         let source = OwnedDescriptor(open("/proc/self/fd/\(file.descriptor.raw)", flags))
@@ -32,13 +36,13 @@ struct SealedProgram: ~Copyable {
             guard count >= 0 else { throw .file("cannot read", path, errno: errno) }
             guard count > 0 else { break }
             let piece = UnsafeRawBufferPointer(rebasing: buffer[..<count])
-            if total == 0, piece.starts(with: "#!".utf8) { throw SealedProgram.script(path) }
+            if total == 0, piece.starts(with: "#!".utf8) { throw SealedProgram.script(path, place) }
             total += count
             guard total <= SealedProgram.limit else {
                 throw EffectError(
                     .tooLarge, object: path.description,
                     "\(path) is larger than \(SealedProgram.limit) bytes, and programs with a digest are copied first",
-                    fix: "remove sha256 from its command in process.exec of the connector's grants in the manifest")
+                    fix: "remove sha256 from its command in process.exec \(place)")
             }
             guard !deadline.hasPassed else {
                 throw EffectError(
@@ -62,11 +66,11 @@ struct SealedProgram: ~Copyable {
         self.digest = digest
     }
 
-    private static func script(_ path: AbsolutePath) -> EffectError {
+    private static func script(_ path: AbsolutePath, _ place: GrantPlace) -> EffectError {
         EffectError(
             .notExecutable, object: path.description,
             "\(path) is a script: its digest would say nothing about the program that interprets it",
-            fix: "remove sha256 from its command in process.exec of the connector's grants in the manifest; "
+            fix: "remove sha256 from its command in process.exec \(place); "
                 + "its owner and modes are checked all the same")
     }
 }

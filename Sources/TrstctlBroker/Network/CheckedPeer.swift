@@ -97,8 +97,7 @@ extension EffectError {
             "the name in \(ticket.address.text) leads to \(reach.phrase), which no rule for a name permits by itself",
             fix: needed.isEmpty
                 ? "ask who runs the name's zone; an address of this kind is reached only by a rule for the address itself"
-                : "if that is intended, permit it in the connector's grants: "
-                    + line(ticket, needed))
+                : "if that is intended, permit it \(ticket.place): \(line(ticket, needed))")
     }
 
     /// Content would leave the machine without TLS.
@@ -106,8 +105,7 @@ extension EffectError {
         EffectError(
             .refusedAddress, object: ticket.address.text,
             "nothing is sent to \(ticket.address.text) without TLS: everybody on the way could read and change it",
-            fix: "use https or use_tls; if the peer has no TLS, permit it in the connector's grants: "
-                + line(ticket, .plain))
+            fix: "use https or use_tls; if the peer has no TLS, permit it \(ticket.place): \(line(ticket, .plain))")
     }
 
     private static func line(_ ticket: DialTicket, _ option: DialOptions) -> String {

@@ -50,12 +50,15 @@ package struct ExecTicket: Hashable, Sendable {
     package let terms: [ExecTerms]
     /// The first rule that allows it, as text for people.
     package let grant: String
+    /// Where the manifest has it.
+    package let place: GrantPlace
 
-    fileprivate init(argv: [Bytes], program: AbsolutePath, terms: [ExecTerms], grant: String) {
+    fileprivate init(argv: [Bytes], program: AbsolutePath, terms: [ExecTerms], grant: String, place: GrantPlace) {
         self.argv = argv
         self.program = program
         self.terms = terms
         self.grant = grant
+        self.place = place
     }
 }
 
@@ -67,11 +70,14 @@ package struct DialTicket: Hashable, Sendable {
     package let options: DialOptions
     /// The rule that allows it, as text for people.
     package let grant: String
+    /// Where the manifest has it.
+    package let place: GrantPlace
 
-    fileprivate init(address: DialAddress, options: DialOptions, grant: String) {
+    fileprivate init(address: DialAddress, options: DialOptions, grant: String, place: GrantPlace) {
         self.address = address
         self.options = options
         self.grant = grant
+        self.place = place
     }
 }
 
@@ -107,8 +113,9 @@ package func authorize(
     _ operation: Operation, effective: GrantSet, scope: ScopeRights, declared: GrantSet? = nil, plugin: String? = nil
 ) -> Decision {
     guard let capability = operation.capability else { return .denied(.unsupported(operation)) }
+    let place = GrantPlace(plugin: plugin)
     if operation.isMutation, scope == .readOnly { return .denied(.readOnly(operation, capability)) }
-    if let ticket = ticket(operation, in: effective) { return .allowed(ticket) }
+    if let ticket = ticket(operation, in: effective, place) { return .allowed(ticket) }
     if case .exec(let argv) = operation {
         do throws(GrammarError) {
             _ = try ExecGrant(argv: argv)
@@ -116,20 +123,20 @@ package func authorize(
             return .denied(.malformed(error, capability: capability))
         }
     }
-    if let declared, ticket(operation, in: declared) == nil {
+    if let declared, ticket(operation, in: declared, place) == nil {
         return .denied(.notDeclared(operation, capability))
     }
-    return .denied(.notGranted(operation, capability, in: effective, of: plugin))
+    return .denied(.notGranted(operation, capability, in: effective, place))
 }
 
-private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
+private func ticket(_ operation: Operation, in grants: GrantSet, _ place: GrantPlace) -> Ticket? {
     switch operation {
     case .readFile(let path): file(path, .read, grants.read)
     case .stat(let path): file(path, .stat, grants.read + grants.write)
     case .writeFile(let path): file(path, .write, grants.write)
     case .removeFile(let path): file(path, .remove, grants.write)
-    case .exec(let argv): command(argv, grants.exec)
-    case .dial(let address), .send(let address): peer(address, grants.dial)
+    case .exec(let argv): command(argv, grants.exec, place)
+    case .dial(let address), .send(let address): peer(address, grants.dial, place)
     case .dialSocket(let path), .sendSocket(let path):
         grants.dial.first { $0 == .socket(path) }.map {
             .socket(SocketTicket(path: path, grant: $0.description))
@@ -140,19 +147,21 @@ private func ticket(_ operation: Operation, in grants: GrantSet) -> Ticket? {
 
 // Of several rules that cover the command none takes anything away from another, or adds to it: more rules never allow
 // less. That a rule which is added for a program comes on the program's terms is up to whoever adds it, see `onTerms`.
-private func command(_ argv: [Bytes], _ rules: [ExecGrant]) -> Ticket? {
+private func command(_ argv: [Bytes], _ rules: [ExecGrant], _ place: GrantPlace) -> Ticket? {
     let covering = rules.filter { $0.covers(argv) }
     guard let first = covering.first else { return nil }
-    return .exec(ExecTicket(argv: argv, program: first.program, terms: covering.map(\.terms), grant: first.description))
+    return .exec(
+        ExecTicket(
+            argv: argv, program: first.program, terms: covering.map(\.terms), grant: first.description, place: place))
 }
 
 // Several rules may cover the peer, each with options of its own: they count together.
-private func peer(_ address: DialAddress, _ rules: [DialGrant]) -> Ticket? {
+private func peer(_ address: DialAddress, _ rules: [DialGrant], _ place: GrantPlace) -> Ticket? {
     let covering = rules.filter { $0.covers(address) }
     let options = covering.reduce(DialOptions()) { $0.union($1.options) }
     let widest = covering.max { $0.options.rawValue.nonzeroBitCount < $1.options.rawValue.nonzeroBitCount }
     guard let rule = widest else { return nil }
-    return .dial(DialTicket(address: address, options: options, grant: rule.description))
+    return .dial(DialTicket(address: address, options: options, grant: rule.description, place: place))
 }
 
 // Of several rules that cover the path the one anchored deepest counts: the operator's most exact text.

@@ -55,15 +55,14 @@ package struct Denial: Hashable, Sendable, CustomStringConvertible {
     }
 
     static func notGranted(
-        _ operation: Operation, _ capability: Capability, in effective: GrantSet, of plugin: String?
+        _ operation: Operation, _ capability: Capability, in effective: GrantSet, _ place: GrantPlace
     ) -> Denial {
         let nearest = effective.nearest(to: operation)
         let line = operation.yamlRule(beside: effective).map { "\(capability): [\($0)]" }
         var message = "\(operation.phrase) refused: no \(capability) grant covers it"
         if let nearest { message += " (the nearest is \(nearest))" }
         if let line {
-            let place = plugin.map { "under plugins.\($0).grants" } ?? "in the connector's grants"
-            message += "; to allow it, add the rule to this list \(place) in the manifest: \(line)"
+            message += "; to allow it, add the rule to this list \(place): \(line)"
         }
         return Denial(
             capability: capability, object: operation.object, reason: .notGranted, nearest: nearest,

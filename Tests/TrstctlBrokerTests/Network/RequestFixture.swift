@@ -33,7 +33,7 @@ enum RequestFixture {
     /// A scope with these rules of `net.dial`, and a network that asks no name service.
     static func scope(
         _ rights: ScopeRights = .mutating, dial: [String], read: [String] = [], secrets: SecretSource = secrets,
-        names: [String: [String]] = [:], proxy: RequestProxy? = nil,
+        names: [String: [String]] = [:], proxy: RequestProxy? = nil, plugin: String? = nil,
         _ change: (inout NetworkSettings) -> Void = { _ in }
     ) throws -> BrokerScope {
         var network = NetworkSettings()
@@ -45,7 +45,8 @@ enum RequestFixture {
         }
         change(&network)
         return BrokerScope(
-            rights: rights, grants: try GrantSet.parse(read: read, dial: dial), secrets: secrets, proxy: proxy,
+            rights: rights, grants: try GrantSet.parse(read: read, dial: dial), plugin: plugin, secrets: secrets,
+            proxy: proxy,
             network: network)
     }
 
