@@ -42,7 +42,7 @@ package enum NextCommand {
 
     /// A word as a shell has to be given it: itself, in single quotes, or in `$'…'` (POSIX.1-2024, section 2.2.4) where a
     /// character in it would move a cursor or hide something.
-    private static func quoted(_ word: String) -> String {
+    package static func quoted(_ word: String) -> String {
         if !word.isEmpty, word.utf8.allSatisfy(isPlain) { return word }
         guard !word.unicodeScalars.allSatisfy(isVisible) else {
             // By scalars: a quote with a mark upon it is another `Character`, and the same quote to a shell. And not with
@@ -63,11 +63,7 @@ package enum NextCommand {
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): true
-        default: "/._-+:@%,=".utf8.contains(byte)
-        }
+        byte.isASCIIAlphanumeric || "/._-+:@%,=".utf8.contains(byte)
     }
 
     private static func isVisible(_ scalar: Unicode.Scalar) -> Bool {

@@ -135,7 +135,7 @@ func concatenated(_ parts: [Bytes]) -> Bytes {
 }
 
 private func isRegionByte(_ byte: UInt8) -> Bool {
-    (0x61...0x7A).contains(byte) || (0x30...0x39).contains(byte) || byte == UInt8(ascii: "-")
+    byte.isASCIILowerLetter || byte.isASCIIDigit || byte == UInt8(ascii: "-")
 }
 
 /// RFC 3986 section 2.3.

@@ -49,12 +49,8 @@ struct HTTPField: Hashable, Sendable {
     ///
     /// Servers that hand fields on as variables (RFC 3875 section 4.1.18) make one of `X-Name` and of `X_Name`.
     static func isReserved(_ name: String) -> Bool {
-        let lower = name.utf8.map { isAlphanumeric($0) ? lowered($0) : UInt8(ascii: "-") }
+        let lower = name.utf8.map { $0.isASCIIAlphanumeric ? $0.asciiLowerCased : UInt8(ascii: "-") }
         return reserved.contains(lower) || lower.starts(with: "proxy-".utf8)
-    }
-
-    private static func isAlphanumeric(_ byte: UInt8) -> Bool {
-        (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
     }
 
     private static let reserved = Set(
@@ -73,10 +69,8 @@ struct HTTPField: Hashable, Sendable {
 
     static func isSameName(_ left: String, _ right: String) -> Bool {
         left.utf8.count == right.utf8.count
-            && zip(left.utf8, right.utf8).allSatisfy { lowered($0) == lowered($1) }
+            && zip(left.utf8, right.utf8).allSatisfy { $0.asciiLowerCased == $1.asciiLowerCased }
     }
-
-    private static func lowered(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
 }
 
 /// The method of a request.

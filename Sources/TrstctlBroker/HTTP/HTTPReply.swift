@@ -109,7 +109,7 @@ struct HTTPReply: ~Copyable {
         let line = Array(text)
         let digits = line.dropFirst(9).prefix(3)
         guard line.starts(with: "HTTP/1.1 ".utf8) || line.starts(with: "HTTP/1.0 ".utf8), digits.count == 3,
-            digits.allSatisfy({ (0x30...0x39).contains($0) }), [nil, 0x20].contains(line.dropFirst(12).first),
+            digits.allSatisfy(\.isASCIIDigit), [nil, 0x20].contains(line.dropFirst(12).first),
             let number = UInt32(String(decoding: digits, as: UTF8.self)), (100...599).contains(number)
         else { throw .malformed("its first line is no status line of HTTP/1.1") }
         guard number != 101 else { throw .malformed("it switches to another protocol, which nobody asked for") }
@@ -155,7 +155,7 @@ struct HTTPReply: ~Copyable {
             }
         }
         guard let length = lengths.first else { return }
-        guard (1...18).contains(length.count), length.allSatisfy({ (0x30...0x39).contains($0) }),
+        guard (1...18).contains(length.count), length.allSatisfy(\.isASCIIDigit),
             let count = Int(String(decoding: length, as: UTF8.self))
         else { throw .malformed("its Content-Length is no number") }
         guard count <= bodyLimit || isHead || status == 304 else {

@@ -15,10 +15,9 @@ struct VersionName: Hashable, Sendable, CustomStringConvertible {
         let array = bytes.array
         guard array.count == form.count else { return nil }
         for (byte, kind) in zip(array, form) {
-            let isDigit = (0x30...0x39).contains(byte)
             switch kind {
-            case UInt8(ascii: "d"): guard isDigit else { return nil }
-            case UInt8(ascii: "x"): guard isDigit || (0x61...0x66).contains(byte) else { return nil }
+            case UInt8(ascii: "d"): guard byte.isASCIIDigit else { return nil }
+            case UInt8(ascii: "x"): guard byte.isASCIILowerHexadecimal else { return nil }
             default: guard byte == kind else { return nil }
             }
         }

@@ -125,7 +125,7 @@ extension HTTPAnswer {
     /// What the server asks to wait, in milliseconds; nil when it does not say, or says it as a date.
     fileprivate var retryAfter: Int64? {
         guard let text = value("Retry-After")?.text, (1...6).contains(text.utf8.count),
-            text.utf8.allSatisfy({ (0x30...0x39).contains($0) })
+            text.utf8.allSatisfy(\.isASCIIDigit)
         else { return nil }
         return Int64(text).map { $0 * 1_000 }
     }

@@ -1,4 +1,5 @@
 import TrstctlCrypto
+import TrstctlSystem
 
 /// Host names as they may be looked up and named in a handshake.
 enum HostName {
@@ -10,7 +11,8 @@ enum HostName {
         if bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
         guard (1...253).contains(bytes.count) else { return false }
         let labels = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard let last = labels.last, let first = last.first, !isDigit(first) || !last.allSatisfy(isHexadecimal) else {
+        guard let last = labels.last, let first = last.first, !first.isASCIIDigit || !last.allSatisfy(isHexadecimal)
+        else {
             return false
         }
         return labels.allSatisfy { (1...63).contains($0.count) && $0.allSatisfy(isAllowed) }
@@ -20,21 +22,13 @@ enum HostName {
         PrintableText.of(text.utf8, limit: 300)
     }
 
-    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
-
     /// Digits as inet_aton(3) reads them: also `0x7f`.
     private static func isHexadecimal(_ byte: UInt8) -> Bool {
-        let lower = byte | 0x20
-        return isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(lower) || lower == UInt8(ascii: "x")
+        let lower = byte.asciiLowerCased
+        return lower.isASCIILowerHexadecimal || lower == UInt8(ascii: "x")
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
-            true
-        default:
-            false
-        }
+        byte.isASCIIAlphanumeric || byte == UInt8(ascii: "-") || byte == UInt8(ascii: "_")
     }
 }

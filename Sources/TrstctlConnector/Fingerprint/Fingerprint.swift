@@ -1,3 +1,5 @@
+internal import TrstctlSystem
+
 /// The SHA-256 of a leaf certificate's DER: what a TLS handshake shows, and what makes two credentials the same.
 public struct Fingerprint: Hashable, Sendable, CustomStringConvertible {
     /// 64 lower-case hex digits.
@@ -9,7 +11,7 @@ public struct Fingerprint: Hashable, Sendable, CustomStringConvertible {
     /// - Parameter hexadecimal: 64 lower-case hex digits; anything else gives nil.
     public init?(hexadecimal: String) {
         let digits = hexadecimal.utf8
-        guard digits.count == 64, digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
+        guard digits.count == 64, digits.allSatisfy(\.isASCIILowerHexadecimal)
         else { return nil }
         self.hexadecimal = hexadecimal
     }

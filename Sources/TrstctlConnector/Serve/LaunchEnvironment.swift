@@ -1,4 +1,5 @@
 internal import Glibc
+internal import TrstctlSystem
 internal import TrstctlWire
 
 /// Why a connector does not start.
@@ -64,7 +65,7 @@ struct LaunchEnvironment: Equatable {
 
     /// A decimal number without sign, or nil.
     private static func number(_ text: [UInt8]) -> UInt32? {
-        guard (1...10).contains(text.count), text.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard (1...10).contains(text.count), text.allSatisfy(\.isASCIIDigit) else { return nil }
         return UInt32(String(decoding: text, as: UTF8.self))
     }
 

@@ -114,9 +114,8 @@ extension ManifestParser {
     }
 
     private static func isFieldName(_ bytes: [UInt8]) -> Bool {
-        let isLetter = { (byte: UInt8) in (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) }
-        guard let first = bytes.first, isLetter(first), bytes.count <= 63 else { return false }
-        return bytes.allSatisfy { isLetter($0) || (0x30...0x39).contains($0) || [0x2D, 0x2E, 0x5F].contains($0) }
+        guard let first = bytes.first, first.isASCIILetter, bytes.count <= 63 else { return false }
+        return bytes.allSatisfy { $0.isASCIIAlphanumeric || [0x2D, 0x2E, 0x5F].contains($0) }
     }
 
     private static func value(
@@ -168,7 +167,15 @@ extension ManifestParser {
                 return .file(scope.resolve(text))
             }
         } catch {
-            throw scope.error(.badPath, at: entry.value.start, "\(name): \(error)", nextStep: "correct it")
+            let example =
+                switch entry.key.text {
+                case "env": "{ env: F5_PASSWORD }"
+                case "cmd": "{ cmd: [/usr/bin/pass, show, f5] }"
+                case "credential": "{ credential: f5 }"
+                default: "{ file: /run/secrets/f5 }"
+                }
+            throw scope.error(
+                .badPath, at: entry.value.start, "\(name): \(error)", nextStep: "write, for example, \(example)")
         }
     }
 }

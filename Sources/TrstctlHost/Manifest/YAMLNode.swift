@@ -1,3 +1,5 @@
+import TrstctlSystem
+
 /// A place in a YAML text.
 struct YAMLPosition: Hashable {
     /// The line, counted from 1.
@@ -83,10 +85,10 @@ extension YAMLNode.Scalar {
         default: break
         }
         let words = ["null", "true", "false", "yes", "no", "on", "off", "y", "n"]
-        let lower = bytes.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 }
+        let lower = bytes.map(\.asciiLowerCased)
         if words.contains(where: { Array($0.utf8) == lower }) { return .ambiguous }
         let digits = bytes.first == UInt8(ascii: "-") ? bytes.dropFirst() : bytes[...]
-        guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        guard !digits.isEmpty, digits.allSatisfy(\.isASCIIDigit) else { return nil }
         guard digits.first != 0x30 || digits.count == 1 else { return nil }
         return Int64(text).map { .integer($0) } ?? .hugeInteger
     }

@@ -190,11 +190,8 @@ enum ConfigResolution {
         for field in schema {
             let name = Array(field.name.utf8)
             let isName =
-                (1...63).contains(name.count) && (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(name[0])
-                && name.allSatisfy { byte in
-                    (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || byte == UInt8(ascii: "_")
-                }
+                (1...63).contains(name.count) && name[0].isASCIILowerLetter
+                && name.allSatisfy { $0.isASCIILowerLetter || $0.isASCIIDigit || $0 == UInt8(ascii: "_") }
             guard !field.secret || !reservedNames.contains(where: { same($0, field.name) }) else {
                 throw ConfigError(
                     description:

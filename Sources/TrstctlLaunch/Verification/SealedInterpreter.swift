@@ -86,11 +86,7 @@ package final class SealedInterpreter: Sendable {
     }
 
     private static func isPlain(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): true
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): true
-        default: "/._-+".utf8.contains(byte)
-        }
+        byte.isASCIIAlphanumeric || "/._-+".utf8.contains(byte)
     }
 
     private static func looksUp(_ named: Bytes) -> Bool {

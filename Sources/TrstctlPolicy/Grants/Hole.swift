@@ -1,3 +1,5 @@
+import TrstctlSystem
+
 /// What may stand in place of a hole in a command rule.
 ///
 /// The forms are few so that what two holes have in common is always one hole of the same kind, one text, or nothing:
@@ -31,7 +33,7 @@ package enum Hole: Hashable, Sendable {
 
     /// The number of at most 19 digits without leading zeros, or nil.
     static func canonicalNumber(_ digits: ArraySlice<UInt8>) -> Int64? {
-        guard (1...mostDigits).contains(digits.count), digits.allSatisfy(isDigit),
+        guard (1...mostDigits).contains(digits.count), digits.allSatisfy(\.isASCIIDigit),
             digits.first != 0x30 || digits.count == 1
         else { return nil }
         return Int64(String(decoding: digits, as: UTF8.self))

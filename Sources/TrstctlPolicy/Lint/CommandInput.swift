@@ -47,7 +47,7 @@ enum CommandInput {
         guard let equals = text.firstIndex(of: UInt8(ascii: "=")) else {
             // -f-, -qf-, and -f/dev/stdin.
             guard text.first == UInt8(ascii: "-"), text != Array("--".utf8) else { return isNamed(by: text) }
-            let values = [text, Array(text.dropFirst(2)), Array(text.dropFirst().drop(while: isLetter))]
+            let values = [text, Array(text.dropFirst(2)), Array(text.dropFirst().drop(while: \.isASCIILetter))]
             return values.contains { isNamed(by: $0) }
         }
         return isNamed(by: text) || isNamed(by: Array(text[(equals + 1)...]))

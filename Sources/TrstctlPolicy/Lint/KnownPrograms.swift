@@ -159,7 +159,7 @@ enum KnownPrograms {
     /// The program's name, and the same without a version at its end: `python3.11` is `python`.
     static func names(_ program: AbsolutePath) -> [String] {
         let bytes = program.leaf?.array ?? []
-        let end = bytes.lastIndex { !isDigit($0) && $0 != dot && $0 != UInt8(ascii: "-") }
+        let end = bytes.lastIndex { !$0.isASCIIDigit && $0 != dot && $0 != UInt8(ascii: "-") }
         let isLoader = bytes.starts(with: Array("ld-linux".utf8)) || bytes.starts(with: Array("ld-musl".utf8))
         return [String(decoding: bytes, as: UTF8.self), String(decoding: bytes.prefix((end ?? -1) + 1), as: UTF8.self)]
             + (isLoader ? ["ld.so"] : [])

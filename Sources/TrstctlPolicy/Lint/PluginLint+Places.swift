@@ -12,11 +12,9 @@ extension PathGrant {
         guard extent == .file, let parent = path.parent, let leaf = path.leaf?.array,
             PathGrant.authorities.contains(parent), leaf.count > 9, leaf[8] == UInt8(ascii: ".")
         else { return false }
-        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-        let letters = UInt8(ascii: "a")...UInt8(ascii: "f")
         let number = leaf[9] == UInt8(ascii: "r") ? leaf[10...] : leaf[9...]
-        return leaf[..<8].allSatisfy { digits.contains($0) || letters.contains($0) }
-            && !number.isEmpty && number.allSatisfy(digits.contains)
+        return leaf[..<8].allSatisfy(\.isASCIILowerHexadecimal) && !number.isEmpty
+            && number.allSatisfy(\.isASCIIDigit)
     }
 }
 

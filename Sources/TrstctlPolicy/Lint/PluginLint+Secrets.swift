@@ -157,7 +157,7 @@ extension Target {
         guard let writes else { return [] }
         let base = context.directory.components.isEmpty ? [] : context.directory.bytes.array
         let paths = config.compactMap { field -> AbsolutePath? in
-            let name = Bytes(Array(field.key.utf8).map(lowerCased))
+            let name = Bytes(Array(field.key.utf8).map(\.asciiLowerCased))
             guard Target.keyWords.contains(where: name.holds),
                 case .string(let text) = field.value
             else { return nil }

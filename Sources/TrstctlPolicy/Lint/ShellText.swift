@@ -213,7 +213,7 @@ struct ShellText {
     // `2>`: the number is no word.
     private mutating func dropDescriptor() {
         redirectsInput = false
-        if word == Word(), !letters.isEmpty, letters.allSatisfy(isDigit) {
+        if word == Word(), !letters.isEmpty, letters.allSatisfy(\.isASCIIDigit) {
             redirectsInput = letters.allSatisfy { $0 == UInt8(ascii: "0") }
             word = nil
             letters = []
@@ -233,7 +233,7 @@ struct ShellText {
         case .literalInput: stage.hasLiteralInput = true
         // The arrow says nothing about the direction.
         case .copy where redirectsInput: copyInput(ended)
-        case .copy where ended.text == "-" || ended.text.utf8.allSatisfy(isDigit): break
+        case .copy where ended.text == "-" || ended.text.utf8.allSatisfy(\.isASCIIDigit): break
         case .copy: stage.targets.append(ended)
         case .inputCopy: copyInput(ended)
         }

@@ -54,8 +54,8 @@ package enum SecretOrigin: Hashable, Sendable, CustomStringConvertible {
     /// An environment variable: letters, digits and underscores, no digit first (environ(7)).
     package static func environment(named name: String) throws(SecretOriginError) -> SecretOrigin {
         let isName =
-            (1...255).contains(name.utf8.count) && name.utf8.first.map { !(0x30...0x39).contains($0) } ?? false
-            && name.utf8.allSatisfy { isWord($0) || $0 == UInt8(ascii: "_") }
+            (1...255).contains(name.utf8.count) && name.utf8.first?.isASCIIDigit == false
+            && name.utf8.allSatisfy { $0.isASCIIAlphanumeric || $0 == UInt8(ascii: "_") }
         guard isName else { throw SecretOriginError("expected the name of an environment variable behind env") }
         return .environment(name)
     }
@@ -84,13 +84,9 @@ package enum SecretOrigin: Hashable, Sendable, CustomStringConvertible {
     package static func credential(named name: String) throws(SecretOriginError) -> SecretOrigin {
         let isName =
             (1...255).contains(name.utf8.count) && name != "." && name != ".."
-            && name.utf8.allSatisfy { isWord($0) || [UInt8(ascii: "."), 0x2D, 0x5F].contains($0) }
+            && name.utf8.allSatisfy { $0.isASCIIAlphanumeric || [UInt8(ascii: "."), 0x2D, 0x5F].contains($0) }
         guard isName else { throw SecretOriginError("expected the name of a credential behind credential") }
         return .credential(name)
-    }
-
-    private static func isWord(_ byte: UInt8) -> Bool {
-        (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) || (0x30...0x39).contains(byte)
     }
 }
 

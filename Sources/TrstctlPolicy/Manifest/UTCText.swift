@@ -1,3 +1,5 @@
+import TrstctlSystem
+
 /// An instant as a manifest has it: RFC 3339 in UTC, `2026-01-31T08:00:00Z`, or a date alone, `2026-01-31`.
 package enum UTCText {
     /// Which second a date alone means.
@@ -31,7 +33,7 @@ package enum UTCText {
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> Int64? {
-        guard digits.allSatisfy(isDigit) else { return nil }
+        guard digits.allSatisfy(\.isASCIIDigit) else { return nil }
         return digits.reduce(0) { $0 * 10 + Int64($1 - 0x30) }
     }
 

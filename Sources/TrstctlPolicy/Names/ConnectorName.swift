@@ -1,3 +1,5 @@
+import TrstctlSystem
+
 /// The name of a connector, `^[a-z][a-z0-9-]{0,62}$`, checked on its bytes.
 package struct ConnectorName: Hashable, Sendable, CustomStringConvertible {
     /// The name, for example `nginx`.
@@ -6,8 +8,8 @@ package struct ConnectorName: Hashable, Sendable, CustomStringConvertible {
     /// The name, or nil when it breaks the rule.
     package init?(_ text: String) {
         let bytes = text.utf8
-        guard let first = bytes.first, (0x61...0x7A).contains(first), bytes.count <= 63 else { return nil }
-        guard bytes.allSatisfy({ (0x61...0x7A).contains($0) || isDigit($0) || $0 == 0x2D }) else { return nil }
+        guard let first = bytes.first, first.isASCIILowerLetter, bytes.count <= 63 else { return nil }
+        guard bytes.allSatisfy({ $0.isASCIILowerLetter || $0.isASCIIDigit || $0 == 0x2D }) else { return nil }
         self.text = text
     }
 
@@ -25,11 +27,11 @@ package struct EntryName: Hashable, Sendable, CustomStringConvertible {
     /// The name, or nil when it breaks the rule.
     package init?(_ text: String) {
         let bytes = text.utf8
-        guard let first = bytes.first, bytes.count <= 63, isDigit(first) || (0x61...0x7A).contains(first) else {
+        guard let first = bytes.first, bytes.count <= 63, first.isASCIIDigit || first.isASCIILowerLetter else {
             return nil
         }
         let others: [UInt8] = [0x2D, 0x2E, 0x5F]
-        guard bytes.allSatisfy({ (0x61...0x7A).contains($0) || isDigit($0) || others.contains($0) }) else {
+        guard bytes.allSatisfy({ $0.isASCIILowerLetter || $0.isASCIIDigit || others.contains($0) }) else {
             return nil
         }
         self.text = text

@@ -13,7 +13,7 @@ package struct DNSName: Hashable, Sendable, CustomStringConvertible {
     /// - Parameter bytes: at most 253 bytes, labels of 1 to 63.
     /// - Throws: `GrammarError`.
     package init(_ bytes: Bytes) throws(GrammarError) {
-        let lower = bytes.array.map(lowerCased)
+        let lower = bytes.array.map(\.asciiLowerCased)
         guard !lower.isEmpty else { throw GrammarError(.empty, found: bytes, "the host is empty") }
         guard lower.count <= 253 else {
             throw GrammarError(.tooLong, found: bytes, "a host name has at most 253 characters")
@@ -43,14 +43,14 @@ package struct DNSName: Hashable, Sendable, CustomStringConvertible {
     private static func isLabel(_ label: ArraySlice<UInt8>) -> Bool {
         let hyphen = UInt8(ascii: "-")
         return (1...63).contains(label.count) && label.first != hyphen && label.last != hyphen
-            && label.allSatisfy { isLetterOrDigit($0) || $0 == hyphen }
+            && label.allSatisfy { $0.isASCIIAlphanumeric || $0 == hyphen }
     }
 
     // The rule "ends in a number" of https://url.spec.whatwg.org/#ends-in-a-number-checker.
     private static func isNumeric(_ label: ArraySlice<UInt8>) -> Bool {
-        if label.allSatisfy(isDigit) { return true }
+        if label.allSatisfy(\.isASCIIDigit) { return true }
         guard label.starts(with: "0x".utf8) else { return false }
-        return label.dropFirst(2).allSatisfy { isDigit($0) || (0x61...0x66).contains($0) }
+        return label.dropFirst(2).allSatisfy(\.isASCIILowerHexadecimal)
     }
 
     /// The labels, most specific first.

@@ -61,7 +61,7 @@ package struct DialAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     private static func port(_ digits: ArraySlice<UInt8>, of bytes: Bytes) throws(GrammarError) -> UInt16 {
-        let isNumber = (1...5).contains(digits.count) && digits.allSatisfy(isDigit) && digits.first != 0x30
+        let isNumber = (1...5).contains(digits.count) && digits.allSatisfy(\.isASCIIDigit) && digits.first != 0x30
         guard isNumber, let port = UInt16(String(decoding: digits, as: UTF8.self)) else {
             throw GrammarError(.badPort, found: bytes, "the port is a number from 1 to 65535 without leading zeros")
         }

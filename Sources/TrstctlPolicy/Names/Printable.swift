@@ -67,13 +67,13 @@ package func yamlScalar(_ bytes: Bytes) -> String? {
 
 private func isPlainInYAML(_ bytes: [UInt8]) -> Bool {
     let isSafe = bytes.allSatisfy { byte in
-        isLetterOrDigit(byte) || [UInt8(ascii: "/"), 0x2E, 0x5F, 0x2B, 0x2D].contains(byte)
+        byte.isASCIIAlphanumeric || [UInt8(ascii: "/"), 0x2E, 0x5F, 0x2B, 0x2D].contains(byte)
     }
     guard isSafe, let first = bytes.first else { return false }
     if first == UInt8(ascii: "/") { return true }
-    if first == UInt8(ascii: "-") { return bytes.dropFirst().first.map(isLetter) ?? false }
+    if first == UInt8(ascii: "-") { return bytes.dropFirst().first?.isASCIILetter ?? false }
     let reserved = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
-    return isLetter(first) && !reserved.contains { Array($0.utf8) == bytes.map(lowerCased) }
+    return first.isASCIILetter && !reserved.contains { Array($0.utf8) == bytes.map(\.asciiLowerCased) }
 }
 
 private func yamlQuoted(_ text: String) -> String {
@@ -97,12 +97,3 @@ private func padded(_ value: UInt32, to width: Int) -> String {
 
 /// Two lower-case hexadecimal digits.
 func hexadecimal(_ byte: UInt8) -> String { padded(UInt32(byte), to: 2) }
-
-func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte) || (0x41...0x5A).contains(byte) }
-
-func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
-
-func isLetterOrDigit(_ byte: UInt8) -> Bool { isLetter(byte) || isDigit(byte) }
-
-/// ASCII lower case; other bytes unchanged.
-func lowerCased(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }

@@ -67,7 +67,7 @@ package struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
     private static func fault(_ bytes: [UInt8]) -> (GrammarError.Code, String) {
         let rule = "a pin is exactly 64 lower-case hexadecimal digits"
         if bytes.isEmpty { return (.empty, "the text is empty; \(rule)") }
-        let isHexadecimal = { (byte: UInt8) in hexadecimalValue(lowerCased(byte)) != nil }
+        let isHexadecimal = { (byte: UInt8) in hexadecimalValue(byte.asciiLowerCased) != nil }
         if bytes.starts(with: "sha256:".utf8) || bytes.starts(with: "sha256-".utf8) || bytes.starts(with: "0x".utf8) {
             return (.digestPrefix, "leave the prefix away; \(rule)")
         }
@@ -81,7 +81,7 @@ package struct SHA256Digest: Hashable, Sendable, CustomStringConvertible {
             return (.digestUpperCase, "this has upper-case digits; \(rule)")
         }
         let base64: [UInt8] = [0x2B, 0x2F, 0x2D, 0x5F, 0x3D]
-        if (43...44).contains(bytes.count), bytes.allSatisfy({ isLetterOrDigit($0) || base64.contains($0) }) {
+        if (43...44).contains(bytes.count), bytes.allSatisfy({ $0.isASCIIAlphanumeric || base64.contains($0) }) {
             return (.digestBase64, "this looks like base64; \(rule)")
         }
         if bytes.count != 64 {

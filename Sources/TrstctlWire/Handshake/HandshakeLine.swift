@@ -1,3 +1,5 @@
+import TrstctlSystem
+
 /// The one line that a connector prints on stdout when it listens: `TRSTCTL-PLUGIN-V1 <socket-path>`.
 ///
 /// The grammar is strict, see `spec/handshake.md`: one space, an absolute path whose last component is 1 to 32 of
@@ -46,17 +48,12 @@ package struct HandshakeLine: Hashable, Sendable {
         let common = Array("TRSTCTL-PLUGIN-V".utf8)
         guard line.starts(with: common) else { return false }
         let rest = line.dropFirst(common.count)
-        let digits = rest.prefix { (0x30...0x39).contains($0) }
+        let digits = rest.prefix(while: \.isASCIIDigit)
         return !digits.isEmpty && rest.dropFirst(digits.count).first == 0x20
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-"):
-            true
-        default: false
-        }
+        byte.isASCIIAlphanumeric || "._-".utf8.contains(byte)
     }
 }
 
