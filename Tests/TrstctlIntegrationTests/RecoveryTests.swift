@@ -34,7 +34,7 @@ struct RecoveryTests {
         let site = try await interrupted()
         let outcome = try await site.site.command.run("recover", "--json")
         #expect(outcome.code == 0, "\(outcome)")
-        #expect(!outcome.errors.contains("was interrupted"), "what is the result is not said twice: \(outcome)")
+        #expect(!outcome.errors.contains("was left half done"), "what is the result is not said twice: \(outcome)")
         let recovery = try #require(try outcome.json(RecoverReport.self).recoveries.first)
         #expect(recovery.outcome == .rolledBack && recovery.target == "one", "\(recovery)")
         #expect(recovery.restored == [site.site.live("one"), site.site.live("key")])
@@ -55,7 +55,7 @@ struct RecoveryTests {
         let report = try outcome.json(RunReport.self)
         #expect(report.recoveries.map(\.outcome) == [.rolledBack])
         #expect(report.targets.map(\.outcome) == [.deployed])
-        #expect(outcome.errors.contains("was interrupted"))
+        #expect(outcome.errors.contains("was left half done"))
         #expect(try site.live() == site.new)
     }
 

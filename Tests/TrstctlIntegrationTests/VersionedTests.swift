@@ -136,7 +136,7 @@ struct VersionedCommandTests {
         try site.command.write(manifest: site.manifest.text)
         let outcome = try await site.command.run("apply")
         #expect(outcome.code == 1, "\(outcome)")
-        #expect(outcome.output.contains("trstctl did not make") && outcome.output.contains("cp -rL"), "\(outcome)")
+        #expect(outcome.output.contains("trstctl did not make") && outcome.output.contains("cp -aL"), "\(outcome)")
         site.manifest.targets[0].config["write_path"] = site.command.scratch.file("real/x")
         site.manifest.grants[1] =
             "fs.write: [\(site.command.scratch.file("live"))/, \(site.command.scratch.file("real"))/]"

@@ -57,7 +57,7 @@ final class OpenedLayout: Sendable {
                 .symbolicLink, object: link.description,
                 "\(link) is a symbolic link that trstctl did not make, to \(printable(text, limit: 256)), and "
                     + "layout: versioned makes its own",
-                fix: "put the directory itself there: cp -rL \(link) \(link).new && rm \(link) "
+                fix: "put the directory itself there: cp -aL \(link) \(link).new && rm \(link) "
                     + "&& mv \(link).new \(link)")
         }
         return .version(version)

@@ -63,7 +63,7 @@ extension Host {
             let sealed = try SealedFile(file)
             return (try signer.sign(try sealed.content, as: output), sealed.digest, sealed.kind)
         } catch {
-            throw UsageError("nothing was signed: \(error)")
+            throw UsageError("nothing was signed: \(error)\n  next: name the executable that users install")
         }
     }
 

@@ -148,7 +148,8 @@ struct Recovery: Sendable {
     /// - Returns: why it failed; nil when it did not.
     private func activate(_ command: RollbackCommand, _ header: DeploymentHeader) async -> String? {
         let scope = BrokerScope(
-            rights: .mutating, grants: command.grants, limits: ScopeLimits(), observer: observer(header))
+            rights: .mutating, grants: command.grants, plugin: header.connector, limits: ScopeLimits(),
+            observer: observer(header))
         let reply = await ScopeRegistry.workers.run { scope.perform(.exec(Wire.ExecRequest(arguments: command.argv))) }
         _ = scope.close(commit: true)
         return ReplyStatus.failure(of: reply)
@@ -193,7 +194,8 @@ extension ReplyStatus {
     static func failure(of reply: Wire.Reply) -> String? {
         guard case .exec(let response) = reply.result else { return ReplyStatus(reply).text }
         guard response.outcome != .exited || response.status != 0 else { return nil }
-        let output = readable((response.stderr.isEmpty ? response.stdout : response.stderr).array, limit: 1_024)
+        let output = (response.stderr.isEmpty ? response.stdout : response.stderr).array.prefix(1_024)
+            .split(separator: UInt8(ascii: "\n")).map { readable(Array($0), limit: 1_024) }.joined(separator: "\n  ")
         let ending =
             switch response.outcome {
             case .exited: "exit status \(response.status)"

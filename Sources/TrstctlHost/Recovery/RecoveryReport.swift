@@ -49,14 +49,14 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
     package var summary: String {
         switch outcome {
         case .due:
-            "the deployment to \(target) was interrupted and has to be recovered: \(NextCommand.trstctl("recover"))"
+            "the deployment to \(target) was left half done and has to be recovered: \(NextCommand.trstctl("recover"))"
         case .rolledBack:
             restored.isEmpty
-                ? "the deployment to \(target) was interrupted; its files were as before"
-                : "the deployment to \(target) was interrupted; "
+                ? "the deployment to \(target) was left half done; its files were as before"
+                : "the deployment to \(target) was left half done; "
                     + (restored.count == 1 ? "1 file was put back" : "\(restored.count) files were put back")
         case .changedMeanwhile:
-            "the deployment to \(target) was interrupted; "
+            "the deployment to \(target) was left half done; "
                 + [
                     foreign.isEmpty
                         ? nil
@@ -70,9 +70,9 @@ package struct RecoveryReport: Codable, Hashable, Sendable {
                                 + "the next apply"),
                 ].compactMap(\.self).joined(separator: "; ")
         case .failed:
-            "ROLLBACK FAILED: the deployment to \(target) was interrupted and could not be undone; "
+            "ROLLBACK FAILED: the deployment to \(target) was left half done and could not be undone; "
                 + "the next start tries again"
-        case .abandoned: "the interrupted deployment to \(target) stays as it is"
+        case .abandoned: "the deployment to \(target) stays as it is"
         }
     }
 }

@@ -53,13 +53,13 @@ enum SecretFile {
         guard status.st_uid == 0 || status.st_uid == caller else {
             throw SecretReadError(
                 .unsafePermissions, origin, "it belongs to user \(status.st_uid), neither root nor you (\(caller))",
-                next: "change its owner with chown")
+                next: "chown \(caller) \(NextCommand.quoted(printable(path)))")
         }
         guard status.st_mode & 0o027 == 0 else {
             throw SecretReadError(
                 .unsafePermissions, origin,
                 "others could read or change it (mode 0\(String(status.st_mode & 0o7777, radix: 8)))",
-                next: "chmod 600, or 640 for a group that may read it")
+                next: "chmod 600 \(NextCommand.quoted(printable(path))), or 640 for a group that may read it")
         }
         return try content(of: file.raw, origin, until: .after(milliseconds: 30_000))
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import TrstctlBroker
 import TrstctlLaunch
 import TrstctlSystem
 import TrstctlTestSupport
@@ -88,6 +89,7 @@ struct HostileDocumentTests {
         codes.formUnion(SessionError.Code.allCases.map(\.rawValue))
         codes.formUnion(ManifestError.Code.allCases.map(\.rawValue))
         codes.formUnion(CredentialError.Code.allCases.map(\.rawValue))
+        codes.formUnion(EffectError.Code.allCases.map(\.rawValue))
         let sieges = SiegeCase.all.flatMap { $0.must.union($0.may) }.map(\.text)
         let used = (HostileCase.all.map(\.outcome.text) + ManifestCase.all.map(\.outcome.text) + sieges)
             .joined(separator: " ")

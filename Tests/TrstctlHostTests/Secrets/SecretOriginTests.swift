@@ -50,7 +50,9 @@ struct SecretOriginTests {
         } else {
             let error = #expect(throws: SecretReadError.self) { try SecretOrigins().value(origin) }
             #expect(error?.code == .unsafePermissions)
-            #expect(error?.description.contains("chmod 600") == true && error?.description.contains("s3cr3t") == false)
+            guard case .file(let path) = origin else { return }
+            let text = try #require(error?.description)
+            #expect(text.contains("; chmod 600 \(printable(path)), or") && !text.contains("s3cr3t"), "\(text)")
         }
     }
 
