@@ -127,10 +127,15 @@ extension EffectError {
         case .local: code = .system
         }
         let by = isProxy ? " through the target's proxy" : ""
+        let fix =
+            isProxy
+            ? "see `proxy` of the target in the manifest, and the proxy's log"
+            : error.code == .unresolved
+                ? "try it: getent ahosts \(address.hostText); a name that only a proxy knows needs `proxy` of the target"
+                : ""
         self.init(
             code, object: address.text,
-            "\(address.text) was not reached\(by): \(error.stage.rawValue): \(error.reason)",
-            fix: isProxy ? "see `proxy` of the target in the manifest, and the proxy's log" : "")
+            "\(address.text) was not reached\(by): \(error.stage.rawValue): \(error.reason)", fix: fix)
     }
 
     /// The call that wanted it is over.

@@ -117,6 +117,12 @@ struct RequestTargetTests {
         #expect(AddressReach(peer).isPermitted(by: options) == isPermitted)
     }
 
+    @Test func `A name that nobody knows comes with what shows that, and with what knows more names`() throws {
+        let reply = try scope().ask("GET", "https://api.example.test/")
+        #expect(reply.code == .unavailable)
+        #expect(reply.status?.fix.hasPrefix("try it: getent ahosts api.example.test; ") == true, "\(reply)")
+    }
+
     @Test func `A denial names the word that would permit it, and the plugin whose list it belongs to`() throws {
         for (address, word) in [("10.0.0.1", "private"), ("127.0.0.1", "loopback")] {
             let scope = try scope(names: ["api.example.test": [address]])
