@@ -25,7 +25,10 @@ package enum NextCommand {
     ///
     /// - Parameter words: the subcommand with its own options and names, one word each.
     /// - Returns: the command line, with the options that this process was given.
-    package static func trstctl(_ words: String...) -> String {
+    package static func trstctl(_ words: String...) -> String { trstctl(words) }
+
+    /// The same for words of which some depend on something.
+    package static func trstctl(_ words: [String]) -> String {
         let options = options.withLock(\.self)
         return line(words, options: options.places + (words.starts(with: ["plugin", "pin"]) ? [] : options.overrides))
     }

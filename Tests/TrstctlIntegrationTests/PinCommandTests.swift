@@ -89,7 +89,11 @@ struct PinCommandTests {
         try site.command.write(manifest: site.manifest.text.replacing("\"\(pin)\"", with: ""))
         #expect(try await site.command.run("plugin", "pin", "echo").errors.contains("\nNothing is pinned; "))
         try site.command.write(manifest: site.manifest.text)
+        // The inspection names the command that will do, and none when nothing is missing.
+        let asked = try await site.command.run("plugin", "inspect", "echo")
+        #expect(asked.output.contains("next: trstctl plugin pin --approve echo "), "\(asked)")
         #expect(try await site.command.run("plugin", "pin", "--approve", "echo").code == 0)
+        #expect(try await !site.command.run("plugin", "inspect", "echo").output.contains("next: "))
         // Whatever was approved stands in the log's text, too.
         let audit = try await site.command.run("audit")
         #expect(audit.output.contains("+ fs.write \(first); + fs.write \(second)"), "\(audit)")

@@ -1,5 +1,6 @@
 import TrstctlLaunch
 import TrstctlPolicy
+import TrstctlSystem
 import TrstctlWire
 
 extension Host {
@@ -53,6 +54,12 @@ extension Host {
         }
         let digest = SHA256Digest(hex: connector.report.sha256)
         let isPinned = digest.map { Pins(approved?.pins ?? []).accept($0) } ?? false
+        let pin: PluginReport.PinState =
+            isPinned ? .pinned : (approved?.pins.isEmpty ?? true) ? .unpinned : .mismatch
+        let asksForKey = description.needsKey && approved?.needsKey != true
+        let isMissing = targets.contains { !$0.missing.isEmpty }
+        let approval = asksForKey || isMissing && approved?.isBlank == false ? ["--approve"] : []
+        let isDone = isPinned && !isMissing && !asksForKey
         return InspectReport(
             connector: connector.report, summary: printable(description.summary),
             protocolVersions: Array(hello.protocolVersions.prefix(16)),
@@ -65,7 +72,7 @@ extension Host {
             unused: (approved?.grants ?? GrantSet()).difference(from: asked).yamlLines,
             findings: (loaded?.findings ?? []).filter { $0.plugin == name.text },
             confinementMode: "\(approved?.confinement ?? .strict)",
-            pin: isPinned ? .pinned : (approved?.pins.isEmpty ?? true) ? .unpinned : .mismatch)
+            pin: pin, next: isDone ? "" : NextCommand.trstctl(["plugin", "pin"] + approval + [name.text]))
     }
 
     private static func capabilityName(_ capability: Wire.Capability) -> String {

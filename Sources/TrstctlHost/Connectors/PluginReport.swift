@@ -102,6 +102,8 @@ package struct InspectReport: Codable, Sendable {
     package var confinementMode: String
     /// Whether the bytes that answered are pinned.
     package var pin: PluginReport.PinState
+    /// The command that pins it, or approves what is missing; empty when there is nothing to do.
+    package var next: String
 }
 
 /// What `plugin pin` wrote.

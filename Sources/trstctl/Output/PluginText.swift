@@ -95,10 +95,7 @@ enum PluginText {
             lines += target.declared.map { "    asks for  \($0)" }
             lines += target.missing.map { "    NOT APPROVED  \($0)" }
         }
-        if report.targets.contains(where: { !$0.missing.isEmpty }) || report.needsKey && !report.needsKeyApproved {
-            let approval = NextCommand.trstctl("plugin", "pin", "--approve", connector.name)
-            lines.append("  next: \(approval), if it should have all of this")
-        }
+        if !report.next.isEmpty { lines.append("  next: \(report.next), if it should run and have all of this") }
         if !report.unused.isEmpty { lines.append("  approved, and asked for by no target") }
         lines += report.unused.map { "    \($0)" }
         lines += report.findings.map(\.text)
