@@ -94,6 +94,9 @@ struct PinCommandTests {
         #expect(asked.output.contains("next: trstctl plugin pin --approve echo "), "\(asked)")
         #expect(try await site.command.run("plugin", "pin", "--approve", "echo").code == 0)
         #expect(try await !site.command.run("plugin", "inspect", "echo").output.contains("next: "))
+        site.manifest.pins = nil
+        try site.command.write(manifest: site.manifest.text)
+        #expect(try await site.command.run("plugin", "inspect", "echo").output.contains("next: trstctl plugin pin echo "))
         // Whatever was approved stands in the log's text, too.
         let audit = try await site.command.run("audit")
         #expect(audit.output.contains("+ fs.write \(first); + fs.write \(second)"), "\(audit)")
