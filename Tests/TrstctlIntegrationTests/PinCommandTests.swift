@@ -96,7 +96,8 @@ struct PinCommandTests {
         #expect(try await !site.command.run("plugin", "inspect", "echo").output.contains("next: "))
         site.manifest.pins = nil
         try site.command.write(manifest: site.manifest.text)
-        #expect(try await site.command.run("plugin", "inspect", "echo").output.contains("next: trstctl plugin pin echo "))
+        #expect(
+            try await site.command.run("plugin", "inspect", "echo").output.contains("next: trstctl plugin pin echo "))
         // Whatever was approved stands in the log's text, too.
         let audit = try await site.command.run("audit")
         #expect(audit.output.contains("+ fs.write \(first); + fs.write \(second)"), "\(audit)")
