@@ -45,7 +45,7 @@ struct HTTPField: Hashable, Sendable {
     }
 
     /// Those that say who is meant, where a message ends, what a proxy does, in which parts or coding an answer comes (a
-    /// secret in it would not be recognised), and that another method is meant than the one that was decided.
+    /// secret in it would not be recognised), and that another method or path is meant than the one that was decided.
     ///
     /// Servers that hand fields on as variables (RFC 3875 section 4.1.18) make one of `X-Name` and of `X_Name`.
     static func isReserved(_ name: String) -> Bool {
@@ -57,7 +57,7 @@ struct HTTPField: Hashable, Sendable {
         [
             "host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer",
             "expect", "http2-settings", "range", "if-range", "request-range", "x-ms-range", "accept-encoding",
-            "x-http-method-override", "x-http-method", "x-method-override",
+            "x-http-method-override", "x-http-method", "x-method-override", "x-original-url", "x-rewrite-url",
         ].map { Array($0.utf8) })
 
     /// Visible characters, spaces and tabs (RFC 9110 section 5.5).

@@ -59,7 +59,8 @@ struct RequestAnswerTests {
             "Range", "if-range", "Request-Range", "X-MS-Range", "Accept-Encoding", "Host", "hOsT", "Content-Length",
             "Transfer-Encoding", "Connection", "Keep-Alive", "Upgrade", "TE", "Trailer", "Proxy-Authorization",
             "Proxy-Connection", "proxy-anything", "Expect", "HTTP2-Settings", "X-HTTP-Method-Override",
-            "x-http-method", "X-Method-OVERRIDE", "X_HTTP_Method_Override", "Accept_Encoding", "proxy_anything",
+            "x-http-method", "X-Method-OVERRIDE", "X-Original-URL", "x_rewrite_url", "X_HTTP_Method_Override",
+            "Accept_Encoding", "proxy_anything",
         ])
     func reserved(name: String) throws {
         let scope = try scope(healthy)
