@@ -54,6 +54,19 @@ struct SilentConnectorTests {
         try bench.expectHealthy(report)
     }
 
+    @Test("All Configure calls of a connector have one time together, and then there are no more")
+    func configureAll() async throws {
+        let bench = try HostBench()
+        var options = try host(bench, "never-configures", targets: 2).options
+        options.parallel = 1
+        options.callTimeouts.configureAll = 3_000
+        let report = try await TrstctlHost.Host(options).apply([])
+        let bad = report.targets.dropLast()
+        #expect(bad.allSatisfy { $0.stage == .configuration && $0.code == "timeout" }, "\(bad)")
+        #expect(bad.map { $0.detail.contains("the Configure calls of all its targets") } == [false, true], "\(bad)")
+        try bench.expectHealthy(report)
+    }
+
     @Test("One that keeps all its targets waiting keeps no other connector's waiting")
     func fairness() async throws {
         let bench = try HostBench()

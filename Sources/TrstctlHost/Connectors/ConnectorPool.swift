@@ -21,6 +21,23 @@ package struct RunningConnector: Sendable {
     let turns: CallTurns
     /// For the scopes of all its targets.
     let network = NetworkSettings()
+    /// Until when it may take Configure calls.
+    let configuring = SharedDeadline()
+}
+
+/// A time that many calls have together.
+final class SharedDeadline: Sendable {
+    private let end = Mutex<Deadline?>(nil)
+
+    /// What is left of it, in milliseconds; it begins when this is asked first.
+    func left(of milliseconds: Int64) -> Int64 {
+        let end = end.withLock { end in
+            let known = end ?? .after(milliseconds: milliseconds)
+            end = known
+            return known
+        }
+        return max(0, (end.nanoseconds - Deadline.now.nanoseconds) / 1_000_000)
+    }
 }
 
 /// The connectors of one invocation: each is found, verified and started once, when the first target needs it, and

@@ -40,7 +40,7 @@ extension Host {
             var entry = InspectReport.TargetGrants(target: target.name.text, declared: [], missing: [], error: "")
             do {
                 let declared = try await ConnectorDeclaration.declare(
-                    target, connector, directory: loaded?.directory ?? .root, timeout: 10_000
+                    target, connector, directory: loaded?.directory ?? .root, timeouts: CallTimeouts()
                 ).grants
                 entry.declared = declared.yamlLines
                 asked = asked.joined(declared)

@@ -88,7 +88,7 @@ extension Host {
             do {
                 asked.grants = asked.grants.joined(
                     try await ConnectorDeclaration.declare(
-                        target, connector, directory: loaded.directory, timeout: 10_000
+                        target, connector, directory: loaded.directory, timeouts: CallTimeouts()
                     ).grants)
             } catch {
                 warnings.append("target \(target.name.text): \(error)")

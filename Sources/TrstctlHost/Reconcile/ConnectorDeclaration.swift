@@ -29,12 +29,12 @@ enum ConnectorDeclaration {
     ///   - connector: its connector.
     ///   - directory: what relative paths are relative to.
     ///   - input: see `ConfigResolution.resolve`.
-    ///   - timeout: milliseconds.
+    ///   - timeouts: of this call, and of the calls for all targets.
     /// - Returns: the grants that the connector declares for it, its rollback commands, and its secrets.
     /// - Throws: `ConfigError` or `SessionError`.
     static func declare(
         _ target: Target, _ connector: RunningConnector, directory: AbsolutePath, input: ConfigInput? = nil,
-        timeout: Int64
+        timeouts: CallTimeouts
     ) async throws -> Declaration {
         let description = connector.session.hello.description ?? Wire.Description()
         let resolve = { @Sendable in
@@ -57,7 +57,14 @@ enum ConnectorDeclaration {
             target: target.name.text, config: config.entries, secretNames: config.secretNames, probe: probe)
         let turn = try await connector.takeTurn()
         defer { turn.end() }
-        let reply = try await connector.call(.configure(request), turn, timeout: timeout)
+        let left = connector.configuring.left(of: timeouts.configureAll)
+        guard left > 0 else {
+            throw SessionError(
+                .timeout, connector: connector.session.name,
+                message: "has had \(timeouts.configureAll / 1_000) s for the Configure calls of all its targets, so "
+                    + "this one was not made")
+        }
+        let reply = try await connector.call(.configure(request), turn, timeout: min(timeouts.configure, left))
         guard case .configure(let response) = reply.result, reply.status?.code == .ok else {
             throw ConfigError(description: ReplyStatus(reply).text)
         }

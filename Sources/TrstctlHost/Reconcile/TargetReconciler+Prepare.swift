@@ -108,7 +108,7 @@ extension TargetReconciler {
     private func declare(_ target: Target, _ connector: RunningConnector) async throws(Failure) -> Declaration {
         do {
             return try await ConnectorDeclaration.declare(
-                target, connector, directory: directory, input: input, timeout: timeouts.configure)
+                target, connector, directory: directory, input: input, timeouts: timeouts)
         } catch {
             throw Failure(
                 stage: .configuration, code: ReasonCode(error), summary: "the configuration was not accepted",

@@ -209,6 +209,8 @@ struct TargetReconciler: Sendable {
 /// How long each of the host's calls may take, in milliseconds.
 package struct CallTimeouts: Sendable {
     package var configure: Int64 = 10_000
+    /// Of all Configure calls of a connector together: no target is touched before every one is configured.
+    package var configureAll: Int64 = 120_000
     package var read: Int64 = 60_000
     /// Also of the rehearsal.
     package var apply: Int64 = 600_000
