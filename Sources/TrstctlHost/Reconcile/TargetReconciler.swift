@@ -169,14 +169,11 @@ struct TargetReconciler: Sendable {
         _ live: (fingerprint: String, isInSync: Bool), _ stage: TargetReport.Stage, _ work: TargetWork,
         _ report: inout TargetReport
     ) async throws(Failure) {
-        let expected = work.credential.fingerprint
-        // A connector that cannot tell a fingerprint is believed, and a probe proves it; one that tells another is not.
-        guard live.fingerprint == expected || (live.isInSync && live.fingerprint.isEmpty) else {
+        guard isLive(live, work) else {
             throw Failure(
                 stage: stage, code: ReasonCode(.notLive),
                 summary: "the connector has nothing to do, yet the credential is not live",
-                detail: "expected fingerprint \(expected)\nfound    "
-                    + (live.fingerprint.isEmpty ? "none" : live.fingerprint)
+                detail: difference(live, work)
                     + "\nThis is a bug of the connector, or its configuration names other files than the server's.")
         }
         report.outcome = .inSync
@@ -192,17 +189,26 @@ struct TargetReconciler: Sendable {
     private func checkEffect(
         _ live: (fingerprint: String, isInSync: Bool), _ work: TargetWork
     ) throws(Failure) {
-        let expected = work.credential.fingerprint
-        guard live.fingerprint == expected || (live.isInSync && live.fingerprint.isEmpty) else {
+        guard isLive(live, work) else {
             throw Failure(
                 stage: .apply, code: ReasonCode(.changedNothing),
                 summary: "the connector reports success, but changed nothing",
                 detail:
                     "It asked the host to change nothing, no probe is configured "
                     + "that could prove it, and it does not find the credential live afterwards.\n"
-                    + "expected fingerprint \(expected)\nfound    "
-                    + (live.fingerprint.isEmpty ? "none" : live.fingerprint) + "\nThis is a bug of the connector.")
+                    + difference(live, work) + "\nThis is a bug of the connector.")
         }
+    }
+
+    /// Whether Read found the credential: a connector that cannot tell a fingerprint is believed, and a probe proves it; one
+    /// that tells another is not.
+    private func isLive(_ live: (fingerprint: String, isInSync: Bool), _ work: TargetWork) -> Bool {
+        live.fingerprint == work.credential.fingerprint || (live.isInSync && live.fingerprint.isEmpty)
+    }
+
+    private func difference(_ live: (fingerprint: String, isInSync: Bool), _ work: TargetWork) -> String {
+        "expected fingerprint \(work.credential.fingerprint)\nfound    "
+            + (live.fingerprint.isEmpty ? "none" : live.fingerprint)
     }
 }
 

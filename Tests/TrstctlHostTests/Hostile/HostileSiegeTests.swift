@@ -23,7 +23,7 @@ struct HostileSiegeTests {
     func bounds(_ entry: SiegeCase) async throws { try await besiege(entry) }
 
     private func besiege(_ entry: SiegeCase) async throws {
-        let port = entry.connector == "uploads" ? try SlowReader() : nil
+        let port = entry.connector == "uploads" ? try LoopbackListener() : nil
         defer { withExtendedLifetime(port) {} }
         let siege = try Siege(entry, connector: port.map { "uploads-\($0.port)" })
         let canaries = siege.bench.canaries

@@ -101,26 +101,3 @@ extension SiegeCase {
             }),
     ]
 }
-
-/// A server that takes connections and reads nothing.
-final class SlowReader: Sendable {
-    let port: UInt16
-    private let listener: OwnedDescriptor
-
-    init() throws {
-        let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-        guard number >= 0 else { throw SystemError.last("socket") }
-        listener = OwnedDescriptor(number)
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
-        var count = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let isListening = withUnsafeMutablePointer(to: &address) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { generic in
-                bind(number, generic, count) == 0 && listen(number, 8) == 0 && getsockname(number, generic, &count) == 0
-            }
-        }
-        guard isListening else { throw SystemError.last("bind") }
-        port = UInt16(bigEndian: address.sin_port)
-    }
-}
